@@ -8,6 +8,8 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from deskhand.kernel.errors import Invalid
+
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
@@ -53,7 +55,10 @@ def _export(account_id: int, target: str) -> int:
     if target == "-":
         sys.stdout.write(text)
     else:
-        Path(target).write_text(text, encoding="utf-8")
+        try:
+            Path(target).write_text(text, encoding="utf-8")
+        except OSError as failure:
+            raise _unusable(target, failure) from failure
         print(f"Written to {target}.", file=sys.stderr)
     return 0
 
@@ -61,8 +66,7 @@ def _export(account_id: int, target: str) -> int:
 def _change(account: Account, args: argparse.Namespace) -> int:
     from deskhand.config import document, plan
 
-    text = sys.stdin.read() if args.file == "-" else Path(args.file).read_text(encoding="utf-8")
-    given = document.read(text)
+    given = document.read(_text_of(args.file))
     found = plan.plan(account.pk, given, delete=args.delete)
     _show(found)
     if found.lacking:
@@ -76,6 +80,27 @@ def _change(account: Account, args: argparse.Namespace) -> int:
     plan.apply(account.pk, given, delete=args.delete, seen=found)
     print("Applied.")
     return 0
+
+
+def _text_of(file: str) -> str:
+    """Raises Invalid for a file that can't be read, or is no text."""
+    try:
+        raw = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        return raw.decode("utf-8-sig")
+    except OSError as failure:
+        raise _unusable(file, failure) from failure
+    except UnicodeDecodeError as failure:
+        line = raw.count(b"\n", 0, failure.start) + 1
+        raise Invalid(
+            f"{file} is not a text in UTF-8: look at line {line}.",
+            field="file",
+            value=file,
+            hint="Save it as UTF-8.",
+        ) from failure
+
+
+def _unusable(file: str, failure: OSError) -> Invalid:
+    return Invalid(f"{file}: {failure.strerror}.", field="file", value=file)
 
 
 def _show(found: Plan) -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from deskhand.automation import standings, tokens
+from deskhand.automation import standings, tokens, triggers
 from deskhand.automation.actions.others import AS
 from deskhand.config.names import BUILT_IN, Names, bare
 from deskhand.config.things import Thing
@@ -15,6 +15,7 @@ from deskhand.crm.filters.types import Condition
 from deskhand.crm.schema import clock_names
 from deskhand.crm.schema.defaults import FIRST_OWN_TYPE
 from deskhand.crm.schema.types import Kind
+from deskhand.kernel.text import whole
 
 #: Settings of actions that hold ids, whatever the action, and what an id is there.
 SETTINGS: dict[str, tuple[Thing, type]] = {
@@ -106,11 +107,23 @@ def _bared(names: Names) -> _Walk:
 def _name(names: Names, thing: Thing, value: Any, object_type: str) -> Any:
     """What is no id stays: the owner, a built-in mail."""
     is_id = isinstance(value, int) or (isinstance(value, str) and value.isascii() and value.isdigit())
-    return names.out(thing, value, object_type) if is_id and not isinstance(value, bool) else value
+    if not is_id or isinstance(value, bool) or _is_product_label(thing, value):
+        return value
+    return names.out(thing, value, object_type)
+
+
+def _is_product_label(thing: Thing, value: Any) -> bool:
+    """Whether it is the number of one of the product's own labels, which is the same everywhere."""
+    number = whole(str(value)) if thing is Thing.LABEL else None
+    return number is not None and number <= FIRST_OWN_TYPE
 
 
 def _id(names: Names, thing: Thing, value: Any, path: str, object_type: str) -> Any:
-    if not isinstance(value, str) or (thing is Thing.USER and "@" not in value):
+    if (
+        not isinstance(value, str)
+        or (thing is Thing.USER and "@" not in value)
+        or _is_product_label(thing, value)
+    ):
         return value
     return names.back(thing, value, path, object_type)
 
@@ -141,7 +154,10 @@ class _Walk:
         inside = {name: self.of(one, object_type, f"{path}.{name}") for name, one in value.items()}
         if value.get("member_of") in _MEMBERS:
             thing = _MEMBERS[value["member_of"]]
-            return {**inside, "ids": [self.turn(thing, one, f"{path}.ids", "") for one in value["ids"]]}
+            return {
+                **inside,
+                "ids": [self.turn(thing, one, f"{path}.ids", object_type) for one in value["ids"]],
+            }
         if value.get("type") == "action":
             return {
                 **inside,
@@ -149,7 +165,7 @@ class _Walk:
             }
         if named := [name for name in _NAMED if isinstance(value.get(name), list)]:
             return inside | {
-                name: [self.turn(_NAMED[name], one, f"{path}.{name}", "") for one in value[name]]
+                name: [self.turn(_NAMED[name], one, f"{path}.{name}", object_type) for one in value[name]]
                 for name in named
             }
         if value.get("type") == "value_equals" and isinstance(value.get("of"), str):
@@ -199,6 +215,9 @@ class _Walk:
         return self.names.type_back(word, "") if self.names.is_own(word) else object_type
 
     def _filter(self, value: Mapping[str, Any], object_type: str, path: str) -> dict[str, Any]:
+        if value.get("property") == triggers.TO_TYPE:
+            kinds = [self.turn_type(str(one), f"{path}.values") for one in value.get("values", ())]
+            return {**value, "values": kinds} if kinds else dict(value)
         thing = self.names.of_property(object_type, str(value.get("property")))
         if thing is None:
             name = self._clock(str(value.get("property")), object_type, f"{path}.property")
@@ -223,11 +242,8 @@ class _Walk:
         }
 
     def _link_type(self, value: Mapping[str, Any], path: str) -> dict[str, Any]:
-        """A label by its name; the product's own types have the same number everywhere."""
         number = value.get("type_id")
-        if number is None or (isinstance(number, int) and number <= FIRST_OWN_TYPE):
-            return {}
-        return {"type_id": self.turn(Thing.LABEL, number, f"{path}.type_id", "")}
+        return {} if number is None else {"type_id": self.turn(Thing.LABEL, number, f"{path}.type_id", "")}
 
     def _case(self, case: Mapping[str, Any], property: str, object_type: str, path: str) -> dict[str, Any]:
         thing = self.names.of_property(object_type, property)
@@ -277,9 +293,7 @@ class _Walk:
         """A kind of linked records, with the label of their links if there is one: "contact:12" (actions/others.py)."""
         kind, colon, label = value.partition(AS)
         turned = self.turn_type(kind, path) if self._is_own(kind) else kind
-        if not label or (label.isdigit() and int(label) <= FIRST_OWN_TYPE):
-            return f"{turned}{colon}{label}"
-        return f"{turned}{colon}{self.turn(Thing.LABEL, label, path, '')}"
+        return f"{turned}{colon}{self.turn(Thing.LABEL, label, path, '')}" if label else f"{turned}{colon}"
 
     def _each(self, thing: Thing, value: Any, path: str, object_type: str, as_type: type) -> Any:
         if isinstance(value, list):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
+
+from django.db.models import F
 
 from deskhand.accounts.models import Membership, Team
 from deskhand.automation import secrets, triggers
@@ -30,6 +33,8 @@ _COLUMNS = {
     "channel_account_id": Thing.CHANNEL,
     "inbox_id": Thing.INBOX,
 }
+#: What is told apart among those of one kind of record.
+_BY_KIND = {Thing.STAGE, Thing.PIPELINE, Thing.WORKFLOW}
 #: What is worked out and names people.
 _MADE_BY = ("hs_created_by_user_id", "hs_object_source_user_id", "hs_updated_by_user_id")
 
@@ -124,7 +129,7 @@ class Names:
         return Thing.USER if prop.kind is Kind.REF and not prop.column and not prop.read_only else None
 
     def _of(self, thing: Thing, object_type: str) -> Mapping[int, str]:
-        key = (thing, object_type if thing in (Thing.STAGE, Thing.PIPELINE) else "")
+        key = (thing, object_type if thing in _BY_KIND else "")
         if key not in self._names:
             self._names[key] = self._labels() if thing is Thing.LABEL else _read(thing, object_type)
         return self._names[key]
@@ -156,11 +161,15 @@ def _read(thing: Thing, object_type: str) -> dict[int, str]:
             found = Pipeline.objects.filter(**account, object_type=object_type, archived_at=None)
             return {pk: _labelled(key, label) for pk, key, label in found.values_list("pk", "key", "label")}
         case Thing.MAIL:
-            mails = MailTemplate.objects.filter(**account).values_list("pk", "key", "name")
+            mails = MailTemplate.objects.filter(**account, archived_at=None).values_list("pk", "key", "name")
             return {pk: key or name for pk, key, name in mails}
         case Thing.WORKFLOW:
-            flows = Workflow.objects.filter(**account, archived_at=None).values_list("pk", "name")
-            return dict(flows)
+            flows = list(
+                Workflow.objects.filter(**account, object_type=object_type, archived_at=None)
+                .order_by(F("origin_stage_id").asc(nulls_first=True), "created_at", "pk")
+                .values_list("pk", "name")
+            )
+            return dict(zip((pk for pk, _name in flows), numbered(name for _pk, name in flows), strict=True))
         case Thing.CHANNEL:
             channels = ChannelAccount.objects.filter(**account, archived_at=None)
             return dict(channels.values_list("pk", "address"))
@@ -178,6 +187,16 @@ def _read(thing: Thing, object_type: str) -> dict[int, str]:
             return {queue.pk: queue.name for queue in task_queues.queues()}
         case Thing.SECRET:
             return {one.id: one.name for one in secrets.known(current_account_id())}
+
+
+def numbered(names: Iterable[str]) -> list[str]:
+    """The names; the second of the same name is “name #2”."""
+    seen: Counter[str] = Counter()
+    found = []
+    for name in names:
+        seen[name] += 1
+        found.append(name if seen[name] == 1 else f"{name} #{seen[name]}")
+    return found
 
 
 def _labelled(key: str, label: str) -> str:

@@ -97,7 +97,7 @@ def export(account_id: int) -> Document:
 
 def plan(account_id: int, given: Mapping[str, Any], *, delete: bool = False, by: Actor = SYSTEM) -> Plan:
     """What `apply` would do, found by doing it and undoing it; so whatever it would refuse is refused here,
-    but for people, channels and secrets that are not there: those are told, all at once, as `lacking`.
+    but for people, channels, inboxes and secrets that are not there: those are told, all at once, as `lacking`.
 
     Raises Invalid, naming the path, and Conflict.
     """

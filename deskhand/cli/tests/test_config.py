@@ -56,6 +56,31 @@ def test_a_file_goes_out_is_changed_shown_and_applied(tmp_path: Path, capsys: An
     assert "Nothing to do" in capsys.readouterr().out
 
 
+def test_a_file_that_can_not_be_read_or_written_is_named(tmp_path: Path) -> None:
+    make_world()
+    raw = tmp_path / "raw.yaml"
+    raw.write_bytes(b"teams:\n  - name: N\xe6ste\n")
+
+    for words, said in (
+        (("plan", str(tmp_path / "none.yaml")), "none.yaml: No such file or directory."),
+        (("apply", str(tmp_path)), "Is a directory."),
+        (("plan", str(raw)), "raw.yaml is not a text in UTF-8: look at line 2."),
+        (("export", str(tmp_path / "no" / "way.yaml")), "way.yaml: No such file or directory."),
+    ):
+        with pytest.raises(Invalid) as refused:
+            run(*words)
+        assert str(refused.value).endswith(said)
+
+
+def test_a_file_may_begin_with_the_mark_of_its_encoding(tmp_path: Path, capsys: Any) -> None:
+    make_world()
+    file = tmp_path / "marked.yaml"
+    file.write_bytes("deskhand: 1\nteams:\n  - name: Næste\n".encode("utf-8-sig"))
+
+    assert run("plan", str(file)) == 0
+    assert "+ teams: Næste" in capsys.readouterr().out
+
+
 def test_what_is_new_or_goes_is_told_in_words(tmp_path: Path, capsys: Any) -> None:
     """A status is shown with all that it is, as a file has it; one that goes by its place alone."""
     make_world()
@@ -96,7 +121,7 @@ def test_of_long_texts_that_part_is_shown_which_is_other(tmp_path: Path, capsys:
 
 def test_standard_input_and_output_will_do(capsys: Any, monkeypatch: Any) -> None:
     account = make_world().account.pk
-    monkeypatch.setattr("sys.stdin", io.StringIO("deskhand: 1\nteams:\n  - name: Night\n"))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"deskhand: 1\nteams:\n  - name: Night\n")))
     assert run("apply", "--yes", "-") == 0
     assert "teams: Support is not in the file and stays" in capsys.readouterr().out
     assert teams_of(account) == {"Support", "Night"}

@@ -51,9 +51,9 @@ class Integrations(Section):
         if known is None:
             integrations.add(account_id, item["name"], values, by=by)
             return
+        integrations.change(account_id, known.pk, values, by=by)
         if known.archived_at is not None:
             integrations.set_archived(account_id, known.pk, False, by=by)
-        integrations.change(account_id, known.pk, values, by=by)
 
     def drop(self, before: Item, names: Names, by: Actor) -> None:
         found = integrations.named(current_account_id(), before["name"])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from django.db.models import F
+
 from deskhand.automation import templates
 from deskhand.automation.models import MailTemplate
 from deskhand.config import definitions
@@ -83,5 +85,7 @@ class Mails(Section):
 
 
 def _row(key: str) -> MailTemplate | None:
+    """The one in use, else the one that was archived last."""
     of_account = MailTemplate.objects.filter(account_id=current_account_id())
-    return of_account.filter(key=key).first() or of_account.filter(key="", name=key).first()
+    own = of_account.filter(key="", name=key).order_by(F("archived_at").desc(nulls_first=True))
+    return of_account.filter(key=key).first() or own.first()

@@ -8,6 +8,7 @@ from typing import Any
 from deskhand.config.document import exact
 from deskhand.config.names import Names
 from deskhand.config.sections.types import Item, Section
+from deskhand.crm.records import claiming
 from deskhand.crm.schema import properties
 from deskhand.crm.schema.models import PropertyDefinition
 from deskhand.crm.schema.types import Kind
@@ -18,7 +19,7 @@ from deskhand.kernel.strict_json import Reading
 
 _TEXTS = ("label", "field_type", "group", "description")
 _FLAGS = ("has_unique_value", "is_filterable")
-_FIXED = ("kind", "field_type", "has_unique_value")
+_FIXED = ("kind", "field_type")
 
 
 class Properties(Section):
@@ -70,12 +71,14 @@ class Properties(Section):
                 )  # fmt: skip
         changed = {
             field: item[field]
-            for field in ("label", "group", "description", "options", "is_filterable")
+            for field in ("label", "group", "description", "options", *_FLAGS)
             if item[field] != before[field]
         }
         row = PropertyDefinition.objects.get(
             account_id=current_account_id(), object_type=object_type, name=item["name"]
         )
+        if changed.get("has_unique_value"):
+            claiming.refuse_twins(row)
         properties.update(row, by=by, **changed)
 
     def _create(self, object_type: str, item: Item, by: Actor) -> None:
@@ -88,7 +91,7 @@ class Properties(Section):
         ).first()
         if away is not None:
             properties.restore(object_type, item["name"], by=by)
-            kept = {field: getattr(away, field) for field in _FIXED}
+            kept = {field: getattr(away, field) for field in (*_FIXED, "has_unique_value")}
             self.put(item, {**item, **kept, "label": "", "options": None}, Names(), by)
             return
         more = {name: item[name] for name in (*_TEXTS[1:], *_FLAGS, "options")}
@@ -98,7 +101,11 @@ class Properties(Section):
         properties.archive(names.type_back(before["of"], self.name), before["name"], by=by)
 
     def effects(self, before: Item, after: Item | None, names: Names) -> list[str]:
-        return [] if after else ["values that records have are kept, and are back with the property"]
+        if after is None:
+            return ["values that records have are kept, and are back with the property"]
+        if before["has_unique_value"] and not after["has_unique_value"]:
+            return ["several records may have a value from then on, and calls from outside find none by it"]
+        return []
 
 
 _NEW: dict[str, Any] = {

@@ -11,7 +11,7 @@ from deskhand.automation import folders, keeping, secrets, timing, workflows
 from deskhand.automation.engine.definition import Definition
 from deskhand.automation.models import Workflow, WorkflowFolder
 from deskhand.config import definitions
-from deskhand.config.names import Names, bare
+from deskhand.config.names import Names, bare, numbered
 from deskhand.config.sections.types import Item, Section
 from deskhand.config.things import Thing
 from deskhand.crm.pipelines.queries import pipelines_of
@@ -182,16 +182,12 @@ def _rows() -> QuerySet[Workflow]:
 
 
 def _keys(rows: Sequence[Workflow]) -> list[str]:
-    """The name; the second of the same name is "name #2"."""
-    seen: dict[tuple[str, str], int] = {}
-    keys = []
-    for row in rows:
-        if row.origin_stage_id:
-            keys.append("")
-            continue
-        number = seen[row.object_type, row.name] = seen.get((row.object_type, row.name), 0) + 1
-        keys.append(row.name if number == 1 else f"{row.name} #{number}")
-    return keys
+    """As others name them, among those of their kind of record; lanes have none."""
+    keys: dict[int, str] = {}
+    for object_type in {row.object_type for row in rows}:
+        alone = [row for row in rows if row.object_type == object_type and not row.origin_stage_id]
+        keys |= zip((row.pk for row in alone), numbered(row.name for row in alone), strict=True)
+    return [keys.get(row.pk, "") for row in rows]
 
 
 def _new(start: Item) -> Item:

@@ -75,6 +75,8 @@ def fill(world: World) -> World:
     objects.choose_primary(machine.key, "serial", by=SYSTEM)
     object_types.update(machine.key, required=["serial"], by=SYSTEM)
     objects.switch_pipelines(machine.key, True, by=SYSTEM)
+    object_types.set_icon(machine.key, "truck", by=SYSTEM)
+    object_types.rename("deal", "Order", "Orders", by=SYSTEM)
     groups.arrange("ticket", [(None, "Order")], by=SYSTEM)
     properties.create("ticket", "size", "Size", Kind.ENUM, options=[{"value": "s", "label": "Small"}], group="order", by=SYSTEM)  # fmt: skip
     tags.arrange([Tag("", "Billing", "red"), Tag("", "Old", "", True)], by=SYSTEM)
@@ -94,6 +96,7 @@ def fill(world: World) -> World:
         world.account.pk, "Credit check",
         {"url": "https://bank.example/check", "inputs": [{"name": "amount", "value": "number"}], "object_types": ["deal"]}, by=SYSTEM,
     )  # fmt: skip
+    templates.set_archived(templates.create(account, "Please rate us", by=SYSTEM), True, by=SYSTEM)
     mail = templates.create(account, "Please rate us", by=SYSTEM)
     templates.edit(
         mail,
@@ -141,6 +144,8 @@ def fill(world: World) -> World:
         f"{machine.key}:{broken.type_id}",
     ]
     lanes.add_step("ticket", new, "create_task", {"title": "Ask them", "associate": also}, by=by)
+    of_primary = {"on": "contact", "label": "9001", "property": "phone", "value": "112"}
+    lanes.add_step("ticket", new, "set_property", of_primary, by=by)
     named = Filter("email", Kind.TEXT, Operator.KNOWN)
     parts = tuple(Associated("contact", named, number) for number in (twin.type_id, 9001))
     won = pipelines_of("deal").default.stages[-1].id  # a status of the linked record's kind
@@ -165,9 +170,11 @@ def fill(world: World) -> World:
     told = (
         ("comment.added", triggers.BY_USER, Kind.REF, by), ("comment.added", "mentioned", Kind.REFS, world.grace.pk),
         ("task.done", "assignee_id", Kind.REF, by), ("message.received", "channel_account_id", Kind.REF, world.channel.pk),
+        ("ticket.linked", triggers.TO_TYPE, Kind.ENUM, machine.key),
     )  # fmt: skip
     moves += tuple((event, Filter(fact, kind, Operator.ANY_OF, (pk,))) for event, fact, kind, pk in told)
     handed = WhenEvent(tuple(EventMatch(kind, about) for kind, about in moves))
+    workflows.create(account, "Handed over", Definition("ticket", Manual()), by=by)
     over = workflows.create(account, "Handed over", Definition("ticket", handed), by=by)
     workflows.create(
         account,
@@ -239,17 +246,19 @@ def test_an_empty_account_becomes_the_same() -> None:
         assert (until.property, value) == (entered, f"hs_v2_date_exited_{other.stage('New')}")
         rated = MailTemplate.objects.get(account_id=other.account.pk, name="Please rate us")
         assert f"ticket.hs_v2_latest_time_in_{other.stage('New')} " in rated.body
-        handed = workflows.definition_of(
-            Workflow.objects.get(account_id=other.account.pk, name="Handed over")
+        _namesake, over = Workflow.objects.filter(account_id=other.account.pk, name="Handed over").order_by(
+            "pk"
         )
+        handed = workflows.definition_of(over)
         named = [leaf.values for event in handed.trigger.events for leaf in leaves(event.about)]
         sub = Team.objects.get(account_id=other.account.pk, name="Returns")
-        over = Workflow.objects.get(account_id=other.account.pk, name="Handed over")
         by_hand = Workflow.objects.get(account_id=other.account.pk, name="By hand", object_type="ticket")
         assert workflows.definition_of(by_hand).leaving.ends == Ends((over.pk,))  # R-UN-6
         assert named[1:3] == [(other.grace.pk,), (other.ada.pk,)]  # R-TRIG-18
         assert named[4:7:2] == [(sub.pk,), (str(other.stage("New")),)]
-        assert named[7:] == [(other.ada.pk,), (other.grace.pk,), (other.ada.pk,), (other.channel.pk,)]
+        assert named[7:-1] == [(other.ada.pk,), (other.grace.pk,), (other.ada.pk,), (other.channel.pk,)]
+        (machine,) = object_types.all_of_them()
+        assert named[-1] == (machine,)
 
 
 def test_a_portal_is_opened_and_closed_by_a_file(full: World) -> None:
@@ -303,6 +312,8 @@ def test_labels_are_named_by_the_kinds_that_they_join(full: World) -> None:
             "machine:ticket/machine/broken",
         ]
     ]
+    [of_primary] = [step["settings"] for step in steps if step.get("settings", {}).get("property") == "phone"]
+    assert of_primary["label"] == "9001"
 
 
 def test_a_label_is_renamed_and_one_that_is_used_stays(full: World, wired: None) -> None:
@@ -391,10 +402,10 @@ def test_what_the_file_does_not_name_stays_unless_it_is_to_go(full: World) -> No
     given = {"workflows": [one for one in given["workflows"] if "lane" in one]}
     found = plan.plan(full.account.pk, given)
     assert not found.changes
-    alone = ["deal By hand", "ticket By hand", "ticket Handed over", "ticket Times"]
+    alone = ["deal By hand", "ticket By hand", "ticket Handed over", "ticket Handed over #2", "ticket Times"]
     assert sorted(found.left_alone) == [("workflows", name) for name in alone]
     done = plan.apply(full.account.pk, given, delete=True)
-    assert [change.did for change in done.changes] == [Did.DELETE] * 4
+    assert [change.did for change in done.changes] == [Did.DELETE] * 5
     assert not Workflow.objects.filter(
         name__in=("By hand", "Handed over", "Times"), archived_at=None
     ).exists()
@@ -608,6 +619,32 @@ def test_what_cards_show_is_kept_in_files_and_checked_R_BOARD_2(full: World) -> 
     support["cards"] = []
     plan.apply(full.account.pk, given)
     assert exported(full)["pipelines"] == given["pipelines"]
+
+
+def test_a_property_with_unique_values_comes_goes_and_is_refused_where_records_share_one(full: World) -> None:
+    given = exported(full)
+    order = {"of": "ticket", "name": "order_no", "label": "Order", "kind": "string", "has_unique_value": True}
+    given["properties"].append(order)
+    plan.apply(full.account.pk, given)
+    back = next(one for one in exported(full)["properties"] if one["name"] == "order_no")
+    assert back["has_unique_value"] is True
+
+    def changed(is_unique: bool) -> dict[str, Any]:
+        given = exported(full)
+        next(one for one in given["properties"] if one["name"] == "order_no")["has_unique_value"] = is_unique
+        return given
+
+    assert "several records may have a value" in str(plan.plan(full.account.pk, changed(False)))
+    plan.apply(full.account.pk, changed(False))
+    with account_scope(full.account.pk):
+        twins = [full.ticket(properties={"order_no": "A-1"}) for _ in range(2)]
+    with pytest.raises(Invalid) as refused:
+        plan.plan(full.account.pk, changed(True))
+    assert (refused.value.field, "1 value" in str(refused.value)) == ("properties.has_unique_value", True)
+    with account_scope(full.account.pk):
+        tickets.update(twins[0].pk, {"order_no": None}, by=SYSTEM)
+    plan.apply(full.account.pk, changed(True))
+    assert exported(full)["properties"] == changed(True)["properties"]
 
 
 def test_a_kind_of_a_property_stays(full: World) -> None:
