@@ -23,11 +23,11 @@ from deskhand.kernel.errors import Incomplete, Invalid
 from deskhand.web import labels
 from deskhand.web.contacts import values as typed_values
 from deskhand.web.frame import framed
+from deskhand.web.holders import by_field_for
 from deskhand.web.inbox.rows import Label
 from deskhand.web.jinja import render, wants_fragment
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.records.rows import AskField
-from deskhand.web.refusals import by_field
 
 Done = TypeVar("Done")
 #: What the form has itself.
@@ -145,7 +145,7 @@ class Entering:
         return framed(self.request, self.way.area, "records/entering.html", {"form": form}, 422)
 
     def _form(self, refusal: Invalid) -> EnteringForm:
-        errors = {} if isinstance(refusal, Unasked) else by_field(refusal)
+        errors = {} if isinstance(refusal, Unasked) else by_field_for(self.request.viewer, refusal)
         elsewhere = [said for name, said in errors.items() if name not in self.asked]
         lacking = self._lacking() if self.is_many else {}
         statuses = {stage.label: labels.status(stage) for _record, stage in self.moves}

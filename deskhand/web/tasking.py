@@ -66,6 +66,15 @@ class About:
 
 
 @dataclass(frozen=True)
+class Beside:
+    """What the page of a record says of one of its tasks besides."""
+
+    others: tuple[About, ...]  # its records that the viewer sees, but for the one of the page
+    may_edit: bool
+    may_finish: bool
+
+
+@dataclass(frozen=True)
 class TaskFields:
     """`errors`, by field. What `reminder` says counts; `remind_at` only with the choice of a moment."""
 
@@ -112,13 +121,6 @@ def may_finish_task(viewer: Viewer, task: Task, may_edit: bool) -> bool:
     return may_edit or task.assignee_id == viewer.user_id
 
 
-def editable(viewer: Viewer, found: Sequence[Task], here: tuple[str, int], may_edit: bool) -> set[int]:
-    """Those of the tasks of a record that the viewer may change; no query for those whose main record it is."""
-    own = {task.pk for task in found if (task.object_type, task.record_id) == here}
-    others = worklist.changeable(viewer, [task for task in found if task.pk not in own])
-    return others | (own if may_edit else set())
-
-
 def require_change(viewer: Viewer, task: Task) -> None:
     """Raises Forbidden for who may not change the main record of the task."""
     if task.pk not in worklist.changeable(viewer, [task]):
@@ -131,12 +133,27 @@ def require_finish(viewer: Viewer, task: Task) -> None:
         raise Forbidden(_("You may not change this."))
 
 
-def others_of(viewer: Viewer, found: Sequence[Task], here: tuple[str, int]) -> dict[int, tuple[About, ...]]:
-    """{task: its records but for the one `here`}, of those that the viewer sees; as many queries for many as for one."""
+def beside(viewer: Viewer, found: Sequence[Task], here: tuple[str, int], may_edit: bool) -> dict[int, Beside]:
+    """By task of the record `here`, which the viewer may edit or not; as many queries for many as for one, and none for the
+    rights to those whose main record it is."""
+    own = {task.pk for task in found if task.main == here}
+    editable = worklist.changeable(viewer, [task for task in found if task.pk not in own])
+    editable |= own if may_edit else set()
+    others = worklist.records(viewer, found, but=here)
     return {
-        pk: tuple(About(one.name or _("No name"), record_url(one.object_type, one.record_id)) for one in records)
-        for pk, records in worklist.records(viewer, found, but=here).items()
-    }  # fmt: skip
+        task.pk: Beside(
+            abouts(others[task.pk]),
+            task.pk in editable,
+            may_finish_task(viewer, task, task.pk in editable),
+        )
+        for task in found
+    }
+
+
+def abouts(records: Sequence[worklist.About]) -> tuple[About, ...]:
+    return tuple(
+        About(one.name or _("No name"), record_url(one.object_type, one.record_id)) for one in records
+    )
 
 
 def stored(task: Task) -> dict[str, str]:

@@ -304,6 +304,7 @@ def duration_filter(page: Page) -> None:
     board(page)
     page.locator("[popovertarget=filter-offers]").click()
     page.locator("#filter-offers [href*=v2_cumulative]").first.click()
+    page.locator(".filter-editor [name=op][data-htmx-powered]").wait_for()
     page.locator(".filter-editor [name=status]").select_option(index=2)
     page.locator(".filter-editor [name=op]").select_option("between")
     page.locator(".filter-editor [name=value]").nth(1).wait_for()
@@ -586,7 +587,7 @@ def segment(page: Page) -> None:
 
 
 def segment_filters(page: Page) -> None:
-    page.goto("/segments/build?type=contact&name=Norway&edit=0.0&prop=contact.country&op=any_of")
+    page.goto("/segments/build?type=contact&name=Nordlys&edit=0.0&prop=contact.country&op=any_of")
 
 
 def contact_new(page: Page) -> None:
@@ -838,6 +839,29 @@ def ticket_properties(page: Page) -> None:
 def new_property(page: Page) -> None:
     page.goto("/settings/tickets/properties/new")
     page.get_by_label("Type").select_option("enumeration:select")
+
+
+def unique_property(page: Page) -> None:
+    """An order's number, which no two tickets may share."""
+    page.goto("/settings/tickets/properties")
+    if page.get_by_role("link", name="Order number").count() == 0:
+        page.goto("/settings/tickets/properties/new")
+        page.get_by_label("Label", exact=True).fill("Order number")
+        page.get_by_label("No two records may have the same value").check()
+        page.get_by_role("button", name="Create property").click()
+        page.get_by_text("The property “Order number” is there.").wait_for()
+    page.get_by_role("link", name="Order number").click()
+    page.get_by_label("No two records may have the same value").wait_for()
+
+
+def unique_property_refused(page: Page) -> None:
+    """A date can't be unique, and the tick says so."""
+    page.goto("/settings/tickets/properties/new")
+    page.get_by_label("Label", exact=True).fill("Day of the order")
+    page.get_by_label("Type").select_option("date:date")
+    page.get_by_label("No two records may have the same value").check()
+    page.get_by_role("button", name="Create property").click()
+    page.locator("#has_unique_value-error").wait_for()
 
 
 def object_labels(page: Page) -> None:
@@ -1248,7 +1272,8 @@ def workflow_try(page: Page) -> None:
 def workflow_replay(page: Page) -> None:
     workflow_history(page)
     page.get_by_role("link", name="Replay", exact=True).click()
-    if not page.locator("#replay-title").count():
+    page.locator("#replay").wait_for()
+    if not page.locator(".wf-figures, progress").count():  # nothing yet, or it was stopped
         page.get_by_role("button", name="Replay", exact=True).click()
     page.locator(".wf-figures, progress").first.wait_for()  # as far as it has come where no worker is at it
 
@@ -1440,6 +1465,8 @@ STATES: dict[str, Step] = {
     "ticket-setup": ticket_setup,
     "ticket-properties": ticket_properties,
     "new-property": new_property,
+    "unique-property": unique_property,
+    "unique-property-refused": unique_property_refused,
     "property-groups": property_groups,
     "ticket-tags": ticket_tags,
     "ticket-tag-rule": ticket_tag_rule,

@@ -212,7 +212,8 @@ def _with_options(field: Field, setting: Setting, options: Sequence[Option], cho
         empty = _("Choose one") if setting.required or setting.input is not Input.VALUE else _("No value")
         options = (Option("", empty), *options)
     is_long = len(options) > IN_VIEW or setting.input in (Input.USERS, Input.TEAMS)
-    if field.kind == "many" and is_long and not any(one.group for one in options):
+    # Chosen ones first, unless the form is drawn anew as soon as one is chosen: it would jump away from who ticks it.
+    if field.kind == "many" and is_long and not field.redraws and not any(one.group for one in options):
         options = sorted(options, key=lambda one: one.value not in chosen)
     groups = tuple(
         ChoiceGroup(label, tuple(Choice(one.value, one.label, one.value in chosen) for one in found))

@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from deskhand.accounts.models import Team
+from deskhand.accounts.types import Viewer
 from deskhand.crm.pipelines import rules
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import guard
@@ -19,15 +20,15 @@ from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Property
 from deskhand.desk.new_tickets import Request
 from deskhand.events.types import Actor
-from deskhand.kernel.errors import Incomplete, Invalid
+from deskhand.kernel.errors import Invalid
 from deskhand.kernel.text import whole
 from deskhand.routing import queries as routing
 from deskhand.web.choices import Choice, ChoiceGroup, offered
 from deskhand.web.contacts import values as typed_values
+from deskhand.web.holders import by_field_for
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.records.rows import AskField
 from deskhand.web.records.values import is_editable
-from deskhand.web.refusals import by_field, words_of
 
 FIELDS = ("subject", "email", "name", "content", "status", "priority", "owner")
 #: The properties that these fields are.
@@ -96,7 +97,7 @@ def page(
         ),
         owners=_owners(request, typed["owner"]),
     )  # fmt: skip
-    errors = _errors(refusal, {*FIELDS, *typed.more}) if refusal else {}
+    errors = _errors(request.viewer, refusal, {*FIELDS, *typed.more}) if refusal else {}
     return replace(
         found,
         errors=errors,
@@ -111,9 +112,9 @@ def _ask(typed: Typed, prop: Property, required: Collection[str], errors: Mappin
     return AskField(prop.name, _(prop.label), control, prop.name in required)
 
 
-def _errors(refusal: Invalid, there: Collection[str]) -> dict[str, str]:
+def _errors(viewer: Viewer, refusal: Invalid, there: Collection[str]) -> dict[str, str]:
     """What to say beside each field; of what has none, beside the first one."""
-    said = by_field(refusal) if isinstance(refusal, Incomplete) else {refusal.field: words_of(refusal)}
+    said = by_field_for(viewer, refusal)
     errors: dict[str, str] = {}
     for name, words in said.items():
         place = NAMED.get(name, name)

@@ -152,3 +152,4 @@ class MovePage:
     enroll_url: str = ""  # of the shared menu; the script adds whose card it is
     error: str = ""
     elsewhere: tuple[tuple[str, tuple[StatusOption, ...]], ...] = ()  # other pipelines, with their statuses
+    pipeline: str = ""  # its own, where there are others

@@ -27,7 +27,7 @@ from deskhand.web.entering import Way
 from deskhand.web.filters import timed
 from deskhand.web.frame import framed, shell
 from deskhand.web.inbox import property_values
-from deskhand.web.inbox.panel_views import set_property
+from deskhand.web.inbox.panel_views import set_property, why
 from deskhand.web.inbox.property_values import Typed
 from deskhand.web.jinja import render, wants_fragment
 from deskhand.web.middleware import AccountRequest
@@ -63,7 +63,7 @@ def set_columns(request: AccountRequest, pipeline_id: int) -> HttpResponse:
     """`cols` are kept for this pipeline, and the address goes on without them; those of a view go on in the address."""
     policy.require(request.viewer, Action.OPEN_HELP_DESK)
     pipeline = pipeline_of(pipeline_id)
-    chosen = tables.chosen_columns(timed.columns(request.POST))
+    chosen = tables.chosen_columns(timed.columns(request))
     kept = [(name, value) for name in ("view", "f", "sort") for value in request.POST.getlist(name) if value]
     if request.POST.get("view"):
         kept += [("cols", name) for name in chosen]
@@ -139,7 +139,7 @@ def save(request: AccountRequest, ticket_id: int, name: str) -> HttpResponse:
     try:
         done = set_property(request, found.ticket, prop, way, by=Actor.user(request.user.pk), at=clock.now())
     except Invalid as refusal:
-        typed = Typed(request.POST.getlist("value"), refusal.hint or refusal.message)
+        typed = Typed(request.POST.getlist("value"), why(request, refusal))
         if wants_fragment(request):
             return _row(request, found, name, typed, 422)
         return _cell_page(request, found, prop, typed, 422)

@@ -27,10 +27,10 @@ from deskhand.web.contacts.page import RecordPageOf
 from deskhand.web.contacts.rows import FormField, FormPage, PickPage
 from deskhand.web.contacts.views import kind_of, part, show
 from deskhand.web.contacts.words import KINDS, Kind
+from deskhand.web.holders import words_for
 from deskhand.web.inbox import links as link_labels
 from deskhand.web.jinja import go_to, wants_fragment
 from deskhand.web.middleware import AccountRequest
-from deskhand.web.refusals import words_of
 
 UPDATES: Mapping[str, Callable[..., Applied]] = {"contact": contacts.update, "company": companies.update}
 #: The fields of a new record, with what browsers call them.
@@ -106,7 +106,7 @@ def _refused(
 def said(request: AccountRequest, refusal: Invalid | Taken) -> tuple[str, str, str]:
     """A refusal in words, and where the contact is that has the address already, if the viewer may see it."""
     if isinstance(refusal, Invalid):
-        return words_of(refusal), "", ""
+        return words_for(request.viewer, refusal), "", ""
     try:
         other = directory.get(request.viewer, "contact", refusal.contact_id)
     except NotFound:
@@ -211,8 +211,8 @@ def restore(request: AccountRequest, kind: str, record_id: int) -> HttpResponse:
             contacts.restore([record.pk], by=actor(request))
         else:
             archives.restore(kind, [record.pk], by=actor(request))
-    except Taken as refusal:
-        messages.error(request, str(refusal))
+    except (Invalid, Taken) as refusal:
+        messages.error(request, said(request, refusal)[0])
     else:
         messages.success(request, _("Restored"))
     return redirect(found.url("", record.pk))

@@ -21,4 +21,5 @@ def linked_ids(kind: Kind, record_id: int, account_id: int) -> dict[str, list[in
 
 
 def groups(viewer: Viewer, kind: Kind, record_id: int) -> tuple[LinkGroup, ...]:
-    return links.groups(viewer, kind.key, record_id, linked_ids(kind, record_id, viewer.account_id))
+    ids = linked_ids(kind, record_id, viewer.account_id)
+    return links.groups(kind.key, record_id, links.lines_of(viewer, ids))

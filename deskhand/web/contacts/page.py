@@ -119,19 +119,17 @@ class RecordPageOf:
     def tasks(self) -> tuple[TaskLine, ...]:
         """What is still to be done about it (R-WFA-8)."""
         now, here = clock.now(), (self.kind.key, self.record.pk)
-        self.task_others = tasking.others_of(self.viewer, self.open_tasks, here)
-        self.editable_tasks = tasking.editable(self.viewer, self.open_tasks, here, self.may_edit)
-        return tuple(self._task(task, now) for task in self.open_tasks)
+        beside = tasking.beside(self.viewer, self.open_tasks, here, self.may_edit)
+        return tuple(self._task(task, now, beside[task.pk]) for task in self.open_tasks)
 
-    def _task(self, task: Task, now: datetime) -> TaskLine:
+    def _task(self, task: Task, now: datetime, beside: tasking.Beside) -> TaskLine:
         name = self.names.users.get(task.assignee_id or 0, "")
-        may_finish = tasking.may_finish_task(self.viewer, task, task.pk in self.editable_tasks)
         return TaskLine(
             task.pk, task.title, task.notes, Person.named(name) if name else None, task.due_at, False,
             is_late=bool(task.due_at and task.due_at < now),
             cause=_("a workflow") if task.created_by_kind == "workflow" else "", marks=tasking.marks(task, now),
-            done_url=self.kind.url("task-done", self.record.pk, task.pk) if may_finish else "", edit_url="", delete_url="",
-            others=self.task_others[task.pk],
+            done_url=self.kind.url("task-done", self.record.pk, task.pk) if beside.may_finish else "", edit_url="", delete_url="",
+            others=beside.others,
         )  # fmt: skip
 
     def _changing(self, name: str) -> str:

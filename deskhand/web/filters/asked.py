@@ -151,5 +151,5 @@ def _is_askable(prop: Property) -> bool:
     if prop.kind in (Kind.REF, Kind.REFS):
         return prop.column in _LISTED or prop.name in _MADE_BY
     if prop.kind in (Kind.ENUM, Kind.MULTI):
-        return bool(prop.options) or prop.column in ("stage_id", "pipeline_id")
+        return bool(prop.options) or prop.is_place
     return True

@@ -10,14 +10,15 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
-from deskhand.crm.filters.types import OPERATORS, AnyOf, Condition, Operator, Takes, Unit, Window
+from deskhand.crm.filters.types import AnyOf, Condition
 from deskhand.crm.schema import clock_names
-from deskhand.crm.schema.types import Kind, Property
+from deskhand.crm.schema.types import Property
 from deskhand.kernel.errors import Invalid
-from deskhand.web.choices import Choice, ChoiceGroup
-from deskhand.web.filters import editing, membership, timed
+from deskhand.web.choices import Choice
+from deskhand.web.filters import editing, membership
 from deskhand.web.filters.editing import Groups, Item, Spot
-from deskhand.web.filters.words import WINDOW_WORDS, Words, default_operator, units_of
+from deskhand.web.filters.form import Fields, FormOf, Sent
+from deskhand.web.filters.words import Words
 from deskhand.web.refusals import words_of
 
 #: What of an address belongs to the form and goes when it is done.
@@ -48,23 +49,12 @@ class Offers:
 
 
 @dataclass(frozen=True)
-class Editor:
-    """`takes` is the operator's own word; `hidden` is what the form carries along."""
+class Editor(Fields):
+    """`hidden` is what the form carries along."""
 
     property: str
     hidden: tuple[tuple[str, str], ...]
-    operators: tuple[Choice, ...]
-    takes: str
-    input_type: str  # text, number, date
-    choices: tuple[Choice, ...]
-    units: tuple[Choice, ...]
-    values: tuple[str, ...]
-    amount: str
     cancel_url: str
-    has_unit: bool = False  # what is typed is in one of the units
-    statuses: tuple[ChoiceGroup, ...] = ()  # of which one is asked for
-    labels: tuple[Choice, ...] = ()  # what a linked record may be linked as
-    hows: tuple[Choice, ...] = ()  # what may be asked of an activity
     error: str = ""
     error_field: str = ""
 
@@ -100,8 +90,8 @@ class BarOf:
 
     def applied(self) -> Groups:
         """With the form's filter in its place. Raises Invalid, naming the field."""
-        item = self._typed()
-        return editing.put(self.groups, self.spot, item) if self.spot and item else self.groups
+        form = self._form() if self.query.get("prop") else None
+        return editing.put(self.groups, self.spot, form.item()) if self.spot and form else self.groups
 
     def asked(self, groups: Groups) -> Condition:
         """What these filters ask for. No record meets one on what was deleted, so a group with such a one finds nothing."""
@@ -117,19 +107,16 @@ class BarOf:
         except Invalid as refusal:
             return None, refusal
 
-    def _typed(self) -> Item | None:
-        if not self.query.get("prop"):
+    def _form(self) -> FormOf | None:
+        """Of the filter that is set. Raises Invalid for one that may not be asked."""
+        if self.spot is None:
             return None
-        q = self.query
-        name, status = timed.apart(q.get("prop", ""))
-        object_type, prop = self.words.of_form(name)
-        there = editing.at(self.groups, self.spot) if self.spot else None
-        prop = timed.with_status(object_type, prop, q.get("status", status), there)
-        made = editing.made_of(
-            prop, q.get("op", ""), q.getlist("value"), q.get("amount", ""), q.get("unit", "")
-        )
-        before = editing.before(self.groups, self.spot) if self.spot else None
-        return self.words.made(object_type, made, q.get("label", ""), before)
+        there, q = editing.at(self.groups, self.spot), self.query
+        name = q.get("prop", "") or (there.name if there and self._opens(there) else "")
+        sent = Sent(
+            name, q.get("op"), q.get("status"), q.getlist("value"), q.get("amount", ""), q.get("unit"), q.get("label", "")
+        )  # fmt: skip
+        return FormOf(self.words, self.groups, self.spot, sent) if name else None
 
     def bar(self, refusal: Invalid | None = None) -> Bar:
         last = max(len(self.groups) - 1, 0)
@@ -191,54 +178,19 @@ class BarOf:
         )
 
     def editor(self, refusal: Invalid | None = None) -> Editor | None:
-        if self.spot is None:
+        form = self._form()
+        if form is None:
             return None
-        there, name = editing.at(self.groups, self.spot), self.query.get("prop", "")
-        if there and not name and self._opens(there):
-            name = there.name
-        if not name:
-            return None
-        name, status = timed.apart(name)
-        object_type, prop = self.words.of_form(name)
-        if there and timed.apart(there.name)[0] != name:
-            there = None
-        asked = self.query.get("op", "")
-        operator = there.filter.operator if there else default_operator(prop)
-        if asked in OPERATORS[prop.kind]:
-            operator = Operator(asked)
-        values = self._values(there)
         kept = [(n, v) for n, vs in self.query.lists() if n not in OWN for v in vs]
         hidden = [
             ("f", editing.write(self.groups, self.root)),
             ("edit", str(self.spot)),
-            ("prop", f"{object_type}.{prop.name}"),
+            ("prop", form.name),
         ]
-        takes = OPERATORS[prop.kind][operator]
-        typed = self.query.get("label", "") if "op" in self.query else None
-        labels, hows = self.words.menus(object_type, typed, there, editing.before(self.groups, self.spot))
-        choices = self.words.chosen_of(object_type, prop, editing.values_typed(there))
-        if takes is Takes.WINDOW:
-            choices = [Choice(one.value, str(WINDOW_WORDS[one])) for one in Window]
-        amount, unit = self._span(there)
         return Editor(
-            property=self.words.label(object_type, prop), hidden=(*kept, *hidden),
-            operators=tuple(self.words.operators(prop, operator)), takes=takes.name,
-            input_type=editing.input_type(prop.kind, takes),
-            choices=tuple(Choice(c.value, c.label, c.value in values) for c in choices),
-            units=units_of(prop, unit),
-            values=values, amount=amount, cancel_url=self.url(self.groups), has_unit=prop.kind is Kind.DURATION,
-            statuses=timed.statuses(object_type, self.query.get("status", status)) if timed.asks_status(prop) else (), labels=labels, hows=hows,
-            error=words_of(refusal) if refusal else "", error_field=refusal.field if refusal else "",
+            property=form.label, hidden=(*kept, *hidden), cancel_url=self.url(self.groups),
+            error=words_of(refusal) if refusal else "", error_field=refusal.field if refusal else "", **vars(form.fields()),
         )  # fmt: skip
-
-    def _values(self, there: Item | None) -> tuple[str, ...]:
-        is_typed = "op" in self.query or there is None
-        return tuple(self.query.getlist("value")) if is_typed else editing.values_typed(there)
-
-    def _span(self, there: Item | None) -> tuple[str, str]:
-        if "unit" in self.query or there is None:
-            return self.query.get("amount", ""), self.query.get("unit", Unit.DAY.value)
-        return editing.span_typed(there)
 
 
 def dict_of(choices: list[Choice]) -> dict[str, str]:

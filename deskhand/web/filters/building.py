@@ -7,19 +7,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
 from deskhand.crm.filters.as_json import from_json, to_json
-from deskhand.crm.filters.types import EVERYTHING, OPERATORS, Condition, Operator, Takes, Window
-from deskhand.crm.schema.types import Kind
+from deskhand.crm.filters.types import EVERYTHING, Condition
 from deskhand.kernel.errors import Invalid
-from deskhand.web.choices import Choice, ChoiceGroup
-from deskhand.web.filters import editing, timed
+from deskhand.web.choices import ChoiceGroup
+from deskhand.web.filters import editing
 from deskhand.web.filters.asked import Asked, Said
 from deskhand.web.filters.editing import Groups, Item, Spot
-from deskhand.web.filters.words import WINDOW_WORDS, default_operator, units_of
+from deskhand.web.filters.form import Fields, FormOf, Sent
 from deskhand.web.refusals import words_of
 
 LONGEST = 60_000  # characters of one condition
@@ -37,24 +36,13 @@ class Line:
 
 
 @dataclass(frozen=True)
-class OpenLine:
+class OpenLine(Fields):
     """The filter that is being set; without a property, that is asked for first."""
 
     spot: str
-    property: str
-    label: str
+    property: str = ""
+    label: str = ""
     properties: tuple[ChoiceGroup, ...] = ()
-    operators: tuple[Choice, ...] = ()
-    takes: str = ""  # the operator's own word
-    input_type: str = "text"
-    choices: tuple[Choice, ...] = ()
-    units: tuple[Choice, ...] = ()
-    has_unit: bool = False  # what is typed is in one of the units
-    statuses: tuple[ChoiceGroup, ...] = ()  # of which one is asked for
-    values: tuple[str, ...] = ()
-    amount: str = ""
-    labels: tuple[Choice, ...] = ()  # what a linked record may be linked as
-    hows: tuple[Choice, ...] = ()  # what may be asked of an activity
 
 
 @dataclass(frozen=True)
@@ -137,11 +125,11 @@ class Building:
 
     def settle(self) -> bool:
         """Put the open filter into its place; whether that could be done."""
-        if self.spot is None or not _one(self.typed, f"{self.name}-prop"):
+        if self.spot is None or not self._one("prop"):
             self.spot = None
             return True
         try:
-            self.groups = editing.put(self.groups, self.spot, self._typed_item())
+            self.groups = editing.put(self.groups, self.spot, self._form(self.spot).item())
         except Invalid as refusal:
             self.error = words_of(refusal)
             return False
@@ -164,21 +152,21 @@ class Building:
         found = self.condition()
         return None if found == EVERYTHING else found
 
-    def _typed_item(self) -> Item:
-        name, status = timed.apart(_one(self.typed, f"{self.name}-prop"))
-        object_type, prop = self.asked.of_form(name)
-        there = editing.at(self.groups, self.spot) if self.spot else None
-        prop = timed.with_status(object_type, prop, self._status(status), there)
-        operator = _one(self.typed, f"{self.name}-op") or default_operator(prop).value
-        made = editing.made_of(
-            prop, operator, self.typed.get(f"{self.name}-value", ()), _one(self.typed, f"{self.name}-amount"), _one(self.typed, f"{self.name}-unit")
+    def _form(self, spot: Spot) -> FormOf:
+        """Of the filter there, as it was sent, else as it stands. Raises Invalid where no property is chosen that may be asked."""
+        there = editing.at(self.groups, spot)
+        sent = Sent(
+            self._one("prop") or (there.name if there else ""), self._sent("op"), self._sent("status"),
+            self.typed.get(f"{self.name}-value", ()), self._one("amount"), self._sent("unit"), self._one("label"),
         )  # fmt: skip
-        before = editing.before(self.groups, self.spot) if self.spot else None
-        return self.asked.made(object_type, made, _one(self.typed, f"{self.name}-label"), before)
+        return FormOf(self.asked, self.groups, spot, sent)
 
-    def _status(self, stood: str) -> str:
-        """That was chosen, else the one that stood there."""
-        return _one(self.typed, f"{self.name}-status") if f"{self.name}-status" in self.typed else stood
+    def _sent(self, field: str) -> str | None:
+        """None where the form had no such field."""
+        return self._one(field) if f"{self.name}-{field}" in self.typed else None
+
+    def _one(self, field: str) -> str:
+        return _one(self.typed, f"{self.name}-{field}")
 
     # ── as it is drawn ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -218,44 +206,11 @@ class Building:
         return [tuple(group) if place == spot.group else one for place, one in enumerate(groups)]
 
     def _open(self, spot: Spot) -> OpenLine:
-        there = editing.at(self.groups, spot)
-        name, status = timed.apart(_one(self.typed, f"{self.name}-prop") or (there.name if there else ""))
         try:
-            object_type, prop = self.asked.of_form(name)
+            form = self._form(spot)
         except Invalid:
-            return OpenLine(str(spot), "", "", self.asked.property_groups())
-        if there is not None and name != timed.apart(there.name)[0]:
-            there = None
-        stood = editing.values_typed(there)
-        typed_operator = _one(self.typed, f"{self.name}-op")
-        operator = there.filter.operator if there else default_operator(prop)
-        if typed_operator in OPERATORS[prop.kind]:
-            operator = Operator(typed_operator)
-        if (
-            there is not None
-            and there.filter.operator is not operator
-            and not _alike(prop.kind, there.filter.operator, operator)
-        ):
-            there = None
-        takes = OPERATORS[prop.kind][operator]
-        is_sent = f"{self.name}-op" in self.typed
-        values = tuple(self.typed.get(f"{self.name}-value", ())) if is_sent else editing.values_typed(there)
-        amount, unit = (
-            (_one(self.typed, f"{self.name}-amount"), _one(self.typed, f"{self.name}-unit"))
-            if is_sent
-            else editing.span_typed(there)
-        )
-        typed = _one(self.typed, f"{self.name}-label") if is_sent else None
-        labels, hows = self.asked.menus(object_type, typed, there, editing.before(self.groups, spot))
-        choices = self.asked.chosen_of(object_type, prop, stood)
-        if takes is Takes.WINDOW:
-            choices = [Choice(one.value, str(WINDOW_WORDS[one])) for one in Window]
-        return OpenLine(
-            str(spot), name, self.asked.label(object_type, prop), operators=tuple(self.asked.operators(prop, operator)), takes=takes.name,
-            input_type=editing.input_type(prop.kind, takes), choices=tuple(replace(one, chosen=one.value in values) for one in choices),
-            units=units_of(prop, unit), values=values, amount=amount, has_unit=prop.kind is Kind.DURATION,
-            statuses=timed.statuses(object_type, self._status(status)) if timed.asks_status(prop) else (), labels=labels, hows=hows,
-        )  # fmt: skip
+            return OpenLine(str(spot), properties=self.asked.property_groups())
+        return OpenLine(str(spot), form.name, form.label, **vars(form.fields()))
 
 
 def _stored(text: str) -> Condition:
@@ -266,10 +221,6 @@ def _stored(text: str) -> Condition:
     if not isinstance(data, dict):
         raise Invalid(_("These filters can't be read."), field="f", hint=_("Begin anew without them."))
     return from_json(data, "f")
-
-
-def _alike(kind: Kind, one: Operator, other: Operator) -> bool:
-    return OPERATORS[kind][one] is OPERATORS[kind][other]
 
 
 def _one(typed: Typed, name: str) -> str:

@@ -1,11 +1,12 @@
-"""Clocks of statuses in forms, of filters and of columns: what is asked of a status is the property there, and the status is
+"""Clocks of statuses in forms, of filters, columns and layouts: what is asked of a status is the property there, and the status is
 chosen beside it (R-PROP-3). What is kept names both: "hs_v2_date_entered_7"."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from django.http import QueryDict
+from django.contrib import messages
+from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from deskhand.crm.filters import gone
@@ -61,7 +62,7 @@ def with_status(object_type: str, prop: Property, status: str, there: Item | Non
 
 @dataclass(frozen=True)
 class Picker:
-    """What asks for one more column. Nothing to choose from where there are no statuses."""
+    """What asks for one more column or line. Nothing to choose from where there are no statuses."""
 
     times: tuple[Choice, ...] = ()
     statuses: tuple[ChoiceGroup, ...] = ()
@@ -72,7 +73,14 @@ def picker(object_type: str) -> Picker:
     return Picker(times, all_statuses(of=object_type)) if times else Picker()
 
 
-def columns(form: QueryDict) -> list[str]:
+def picked(request: HttpRequest) -> list[str]:
+    """The time by status that was picked, if one was; who picked only half of it is told so."""
+    time, status = request.POST.get("time", ""), request.POST.get("status", "")
+    if bool(time) is not bool(status):
+        messages.error(request, _("A time by status needs both: which time, and of which status."))
+    return [f"{time}_{status}"] if time and status else []
+
+
+def columns(request: HttpRequest) -> list[str]:
     """Those that are ticked, and the one that was picked."""
-    picked = [f"{form.get('time', '')}_{form['status']}"] if form.get("status") else []
-    return [*form.getlist("cols"), *picked]
+    return [*request.POST.getlist("cols"), *picked(request)]

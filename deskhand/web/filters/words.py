@@ -192,11 +192,7 @@ class Words:
         object_type, _dot, own_name = name.partition(".")
         offered = self.offered(object_type) if object_type in self.types else []
         found = next((prop for prop in offered if prop.name == own_name), None)
-        if (
-            found is None
-            and clock_names.parse(own_name)
-            and may_filter_by(self.viewer, object_type, self.root)
-        ):
+        if found is None and clock_names.parse(own_name) and self.may_ask(object_type):
             found = properties_of(object_type).get(own_name)
         if found is None and self._may_ask_in(object_type, own_name):
             found = self._membership(object_type, own_name)
@@ -313,7 +309,7 @@ class Words:
         """What may be chosen; nothing where one writes."""
         if prop.name in membership.SORTS:
             return [Choice(option.value, option.label) for option in prop.options]
-        if prop.column in ("stage_id", "pipeline_id"):
+        if prop.is_place:
             found = pipelines_of(object_type).pipelines
             if prop.column == "pipeline_id":
                 return [Choice(str(one.id), _(one.label)) for one in found]
@@ -415,7 +411,7 @@ class Words:
 
 def _is_chosen(prop: Property) -> bool:
     """Its values are chosen from a list; of others any may be written."""
-    listed = prop.options or prop.name in membership.SORTS or prop.column in ("stage_id", "pipeline_id")
+    listed = prop.options or prop.name in membership.SORTS or prop.is_place
     return prop.kind in (Kind.REF, Kind.REFS) or (prop.kind in (Kind.ENUM, Kind.MULTI) and bool(listed))
 
 

@@ -17,6 +17,7 @@ from deskhand.accounts.policy import Action
 from deskhand.accounts.types import Verb
 from deskhand.crm.records import tickets
 from deskhand.crm.records.models import Ticket
+from deskhand.crm.records.unique import NotUnique
 from deskhand.desk import spam
 from deskhand.desk import views as desk_views
 from deskhand.events.types import Actor
@@ -24,6 +25,7 @@ from deskhand.kernel import clock
 from deskhand.kernel.errors import Invalid
 from deskhand.web import moving
 from deskhand.web.asked import number, numbers
+from deskhand.web.holders import words_for
 from deskhand.web.inbox import common
 from deskhand.web.inbox import page as pages
 from deskhand.web.jinja import render, wants_fragment
@@ -163,7 +165,13 @@ def set_deleted(request: AccountRequest, view: str, ticket_id: int) -> HttpRespo
     common.refuse_merged(common.doable(request, view, ticket_id, Verb.DELETE))
     by = Actor.user(request.user.pk)
     if request.POST.get("deleted") != "1":
-        tickets.restore([ticket_id], by=by)
+        try:
+            tickets.restore([ticket_id], by=by)
+        except NotUnique as refusal:
+            if wants_fragment(request):
+                return common.refused(request, refusal)
+            messages.error(request, words_for(request.viewer, refusal))
+            return common.back_to(request, view, ticket_id)
         shown, current = common.shown(request)
         if (shown, current) == (view, ticket_id) or not wants_fragment(request):
             return common.back_to(request, view, ticket_id)

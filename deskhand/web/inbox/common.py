@@ -27,13 +27,13 @@ from deskhand.routing import queries as routing
 from deskhand.web.asked import number
 from deskhand.web.entering import Entering, Way
 from deskhand.web.frame import shell
+from deskhand.web.holders import words_for
 from deskhand.web.inbox import page as pages
 from deskhand.web.inbox import words
 from deskhand.web.inbox.panel import Wish
 from deskhand.web.inbox.rows import InboxPage, TicketList, TicketPage
 from deskhand.web.jinja import go_to, render, wants_fragment
 from deskhand.web.middleware import AccountRequest
-from deskhand.web.refusals import words_of
 from deskhand.web.shell import Toast
 
 
@@ -218,5 +218,5 @@ def refused(request: AccountRequest, refusal: Invalid) -> HttpResponse:
     """Why a change was not made: told beside what is open, which stays as it is; without scripts on a page of its own."""
     if not wants_fragment(request):
         raise refusal
-    toast = Toast(words_of(refusal), "error")
+    toast = Toast(words_for(request.viewer, refusal), "error")
     return render(request, "inbox/fragments/refused.html", {"toast": toast}, status=422)

@@ -7,7 +7,7 @@ nothing about them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from django.http import QueryDict
@@ -21,6 +21,7 @@ from deskhand.kernel.errors import Invalid
 from deskhand.kernel.text import whole
 from deskhand.web.choices import Choice
 from deskhand.web.inbox import links
+from deskhand.web.inbox.panel_rows import Linked
 from deskhand.web.tasking import Further, FurtherLine
 
 FIELD, KIND, TEXT, FIND = "also", "also_kind", "also_text", "find"
@@ -94,31 +95,35 @@ def _by_kind(records: Iterable[Record]) -> dict[str, list[int]]:
 
 
 def part(
-    viewer: Viewer, main: Record, near: Mapping[str, Sequence[int]], task: Task | None, given: Typed | None
+    viewer: Viewer, here: Record, near: Iterable[Linked], task: Task | None, given: Typed | None
 ) -> Further:
-    """`near` are the records that are linked to the main one, by kind; `given` is what was typed, if something was. A query
-    for each kind of those that are offered."""
-    known = links.kinds()
-    offered = [one for one in known.values() if links.may_see_any(viewer, one)]
-    searching = known.get(given.kind) if given and given.text else None
-    found = searching.find(viewer, given.text) if given and searching in offered and searching else []
-    stored = tasks.records_of([task.pk])[task.pk] if task and given is None else []
-    chosen = stored if given is None else list(given.chosen)
-    hits = [(searching.key, pk) for pk in found] if searching else []
-    linked = [(kind, pk) for kind, ids in near.items() for pk in ids[:NEAR]]
-    by_kind = _by_kind([*chosen, *hits, *linked])
-    lines = [
-        FurtherLine(f"{kind}:{one.id}", one.title or _("No name"), one.line, known[kind].icon, (kind, one.id) in chosen)
-        for kind in known if kind in by_kind
-        for one in links.lines(viewer, known[kind], [pk for pk in by_kind[kind] if (kind, pk) != main])
-    ]  # fmt: skip
+    """In the form on the page of the record `here`, for a new task or for one of its tasks. `near` are records that are linked
+    to it, `given` is what was typed, if something was. A query for each kind of those that are not near."""
+    main, known = task.main if task else here, links.kinds()
+    offered = {key: kind for key, kind in known.items() if links.may_see_any(viewer, kind)}
+    searching = offered.get(given.kind) if given and given.text else None
+    chosen = list(given.chosen) if given else tasks.records_of([task.pk])[task.pk] if task else []
+    found = [(searching.key, pk) for pk in searching.find(viewer, given.text)] if given and searching else []
+    hits = [record for record in found if record not in (main, *chosen)]
+    lines = {(one.kind, one.id): one for one in near}
+    wanted = [record for record in dict.fromkeys((*chosen, *hits, here, *lines)) if record != main]
+    for kind, ids in _by_kind(record for record in wanted if record not in lines).items():
+        if kind in known:
+            lines |= {(kind, one.id): one for one in links.lines(viewer, known[kind], ids)}
+    places = list(known)
+    shown = [record for record in wanted if record in lines]
+    shown.sort(key=lambda one: (one not in chosen, one not in hits, places.index(one[0])))
     return Further(
-        tuple(sorted(lines, key=lambda one: (not one.chosen, _record(one.value) not in hits))),
-        tuple(Choice(one.key, str(one.title), one is searching) for one in offered),
+        tuple(_line(lines[record], known[record[0]].icon, record in chosen) for record in shown),
+        tuple(Choice(one.key, str(one.title), one is searching) for one in offered.values()),
         given.text if given else "",
-        _told(len(found)) if searching else "",
+        _told(hits) if searching else "",
     )
 
 
-def _told(count: int) -> str:
-    return _("Tick what the task is about too.") if count else _("Nothing else was found.")
+def _line(one: Linked, icon: str, is_chosen: bool) -> FurtherLine:
+    return FurtherLine(f"{one.kind}:{one.id}", one.title or _("No name"), one.line, icon, is_chosen)
+
+
+def _told(hits: Sequence[Record]) -> str:
+    return _("Tick what the task is about too.") if hits else _("Nothing else was found.")

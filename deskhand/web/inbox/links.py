@@ -152,12 +152,19 @@ def linked_ids(
     return ids
 
 
-def groups(
-    viewer: Viewer, object_type: str, record_id: int, ids: Mapping[str, Sequence[int]], view: str = "all-open"
-) -> tuple[rows.LinkGroup, ...]:
-    """Those of the linked records that the viewer may see, with what they are to the record; by kind, in the order of `ids`."""
+def lines_of(
+    viewer: Viewer, ids: Mapping[str, Sequence[int]], view: str = "all-open"
+) -> dict[str, tuple[rows.Linked, ...]]:
+    """By kind, in the order of `ids`: those that the viewer may see; one query for each."""
     known = kinds()
-    seen = {key: lines(viewer, known[key], ids[key], view) for key in ids}
+    return {key: lines(viewer, known[key], ids[key], view) for key in ids}
+
+
+def groups(
+    object_type: str, record_id: int, seen: Mapping[str, Sequence[rows.Linked]]
+) -> tuple[rows.LinkGroup, ...]:
+    """What a record is linked to, by kind, with what they are to it."""
+    known = kinds()
     borne = labeling.labels_of_record(object_type, record_id) if any(seen.values()) else {}
     return tuple(
         rows.LinkGroup(
@@ -225,7 +232,7 @@ class LinksOf:
 
     def _groups(self, linked: Mapping[str, Sequence[int]]) -> tuple[rows.LinkGroup, ...]:
         in_order = {key: linked.get(key, ()) for key in self.kinds}
-        return groups(self.viewer, "ticket", self.ticket.pk, in_order, self.view)
+        return groups("ticket", self.ticket.pk, lines_of(self.viewer, in_order, self.view))
 
     # ── looking for more ─────────────────────────────────────────────────────────────────────────────────────────────
 

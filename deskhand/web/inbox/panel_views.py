@@ -18,6 +18,7 @@ from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import tickets
 from deskhand.crm.records.models import Ticket
 from deskhand.crm.records.store import Applied
+from deskhand.crm.records.unique import NotUnique
 from deskhand.crm.schema.layouts import SECTIONS_LIMIT
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Property
@@ -28,6 +29,7 @@ from deskhand.kernel.errors import Invalid, NotFound
 from deskhand.web.asked import number
 from deskhand.web.contacts.values import chosen_teams
 from deskhand.web.entering import Entering, Way
+from deskhand.web.holders import words_for
 from deskhand.web.inbox import common, property_values
 from deskhand.web.inbox import page as pages
 from deskhand.web.inbox.panel import LAYOUT, Editing, Wish
@@ -157,8 +159,15 @@ def _checked(request: AccountRequest, prop: Property, value: Any, kept: Any) -> 
     return chosen_teams(value, kept or ()) if prop.name == TEAMS else value
 
 
+def why(request: AccountRequest, refusal: Invalid) -> str:
+    """What an editor of a property says beside it."""
+    if isinstance(refusal, NotUnique):
+        return words_for(request.viewer, refusal)
+    return refusal.hint or refusal.message
+
+
 def _refused(request: AccountRequest, view: str, ticket_id: int, name: str, refusal: Invalid) -> HttpResponse:
-    typed = Typed(request.POST.getlist("value"), refusal.hint or refusal.message)
+    typed = Typed(request.POST.getlist("value"), why(request, refusal))
     wish = Wish(editing=Editing(name, typed))
     if not wants_fragment(request):
         return with_panel(request, view, ticket_id, wish, 422)

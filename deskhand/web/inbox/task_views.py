@@ -113,9 +113,9 @@ def save(request: AccountRequest, view: str, ticket_id: int, task_id: int) -> Ht
     task = _task(request, view, ticket_id, task_id)
     if further.is_search(request.POST):
         return _again(request, view, ticket_id, task_id)
-    by, main = Actor.user(request.user.pk), (task.object_type, task.record_id)
+    by = Actor.user(request.user.pk)
     try:
-        also = further.wanted(request.viewer, request.POST, main, task)
+        also = further.wanted(request.viewer, request.POST, task.main, task)
         tasks.edit(task_id, _wanted(request, task), by=by, also=also)
     except Invalid as refusal:
         return _refused(request, view, ticket_id, task_id, refusal)

@@ -48,9 +48,8 @@ class TasksOf:
 
     def build(self) -> rows.Tasks:
         found, here = tasks.of("ticket", self.ticket.pk), ("ticket", self.ticket.pk)
-        causes, self.others = self._causes(found), tasking.others_of(self.viewer, found, here)
-        self.editable = tasking.editable(self.viewer, found, here, self.may_edit)
-        lines = [self._line(task, causes.get(task.pk, "")) for task in found]
+        causes, beside = self._causes(found), tasking.beside(self.viewer, found, here, self.may_edit)
+        lines = [self._line(task, causes.get(task.pk, ""), beside[task.pk]) for task in found]
         new_url = self._url("ticket-task-new") if self.may_edit else ""
         return rows.Tasks(
             tuple(line for line in lines if not line.is_done),
@@ -73,19 +72,17 @@ class TasksOf:
         name = names.get(task.created_by_id or 0)
         return _("workflow “%(name)s”") % {"name": name} if name else _("a workflow")
 
-    def _line(self, task: Task, cause: str) -> rows.TaskLine:
+    def _line(self, task: Task, cause: str, beside: tasking.Beside) -> rows.TaskLine:
         name = self.names.get(task.assignee_id or 0)
         is_done = task.completed_at is not None
-        may_edit = task.pk in self.editable
-        may_finish = tasking.may_finish_task(self.viewer, task, may_edit)
         is_open = self.writing is not None and self.writing.task_id == task.pk
         return rows.TaskLine(
             id=task.pk, title=task.title, notes=task.notes, due_at=task.due_at, is_done=is_done,
             is_overdue=not is_done and task.due_at is not None and task.due_at < self.now,
             assignee=Person.named(name) if name else None, cause=cause, marks=tasking.marks(task, self.now),
-            done_url=self._url("ticket-task-done", task.pk) if may_finish else "",
-            edit_url=self._url("ticket-task", task.pk) if may_edit else "",
-            form=self._form_of(task) if may_edit and is_open else None, others=self.others[task.pk],
+            done_url=self._url("ticket-task-done", task.pk) if beside.may_finish else "",
+            edit_url=self._url("ticket-task", task.pk) if beside.may_edit else "",
+            form=self._form_of(task) if beside.may_edit and is_open else None, others=beside.others,
         )  # fmt: skip
 
     def _new(self) -> rows.TaskForm:
@@ -99,24 +96,22 @@ class TasksOf:
         self, save: str, leave: str, stored: Mapping[str, str], task: Task | None = None
     ) -> rows.TaskForm:
         assert self.writing is not None
-        task_id = (task.pk,) if task else ()
-        main = (task.object_type, task.record_id) if task else ("ticket", self.ticket.pk)
+        task_id, here = (task.pk,) if task else (), ("ticket", self.ticket.pk)
         given = stored if self.writing.typed is None else self.writing.typed
         return rows.TaskForm(
             save_url=self._url(save, *task_id), cancel_url=self._url(leave, *task_id),
             fields=tasking.fields(self.viewer, given, self._people(given.get("assignee", "")), self.writing.errors,
-                further.part(self.viewer, main, self._near(), task, self.writing.further)),
+                further.part(self.viewer, here, self._near(), task, self.writing.further)),
             delete_url=self._url("ticket-task-delete", *task_id) if task_id else "",
         )  # fmt: skip
 
-    def _near(self) -> dict[str, list[int]]:
-        """What is linked to the ticket, whose customer comes first, and the ticket itself for tasks of others."""
+    def _near(self) -> list[rows.Linked]:
+        """What is linked to the ticket, whose customer comes first."""
         found = links.linked_ids(self.viewer.account_id, "ticket", self.ticket.pk, links.kinds())
         own = [self.ticket.contact_id] if self.ticket.contact_id else []
-        return found | {
-            "contact": list(dict.fromkeys([*own, *found.get("contact", ())])),
-            "ticket": [self.ticket.pk, *found.get("ticket", ())],
-        }
+        found["contact"] = list(dict.fromkeys([*own, *found.get("contact", ())]))
+        some = {kind: ids[: further.NEAR] for kind, ids in found.items()}
+        return [one for lines in links.lines_of(self.viewer, some).values() for one in lines]
 
     def _people(self, chosen: str) -> tuple[Choice, ...]:
         """Who may see tickets, and who has the task already."""

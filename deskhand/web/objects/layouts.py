@@ -15,11 +15,12 @@ from django.views.decorators.http import require_GET, require_POST
 
 from deskhand.crm.schema import layouts
 from deskhand.crm.schema.layouts import Layout, Section
-from deskhand.crm.schema.queries import everything, properties_of
+from deskhand.crm.schema.queries import properties_of
 from deskhand.events.types import Actor
 from deskhand.kernel.errors import Invalid
 from deskhand.kernel.text import whole
 from deskhand.web.choices import Choice
+from deskhand.web.filters import timed
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.objects.properties import allowed, show
 from deskhand.web.objects.rows import LayoutSection
@@ -51,7 +52,7 @@ def _page(
 ) -> HttpResponse:
     known = properties_of(sort.object_type)
     used = {name for section in layout.sections for name in section.properties}
-    offers = sorted((prop for prop in everything(sort.object_type) if prop.name not in used), key=lambda prop: _(prop.label).casefold())  # fmt: skip
+    offers = sorted((prop for prop in known.values() if prop.name not in used), key=lambda prop: _(prop.label).casefold())  # fmt: skip
     return show(
         request, sort, "layout", status, tab="layout", error=error, is_own=layout.is_own,
         sections=tuple(
@@ -61,7 +62,7 @@ def _page(
             )
             for place, section in enumerate(layout.sections)
         ),
-        offers=tuple(Choice(prop.name, _(prop.label)) for prop in offers),
+        offers=tuple(Choice(prop.name, _(prop.label)) for prop in offers), picker=timed.picker(sort.object_type),
         save_url=reverse("layout-save", args=[sort.key]), reset_url=reverse("layout-reset", args=[sort.key]),
     )  # fmt: skip
 
@@ -80,7 +81,7 @@ def save(request: AccountRequest, key: str) -> HttpResponse:
     lines = _read(request.POST, stored.sections)
     lines = moved(lines, request.POST.get("move", ""))
     lines = [line for line in lines if line.key != request.POST.get("remove") or line.is_section]
-    sections = _added(_sections(lines, request.POST.get("remove", "")), request.POST)
+    sections = _added(_sections(lines, request.POST.get("remove", "")), request.POST, timed.picked(request))
     try:
         layouts.arrange(sort.object_type, sections, by=Actor.user(request.user.pk))
     except Invalid as refusal:
@@ -146,13 +147,13 @@ def _sections(lines: Sequence[Line], removed: str) -> list[Section]:
     ]  # fmt: skip
 
 
-def _added(sections: list[Section], form: QueryDict) -> list[Section]:
-    """With the property that was chosen, in its section, and a new section if one was named."""
-    name, place = form.get("add", ""), form.get("add_to", "")
-    number = whole(place)
-    if name and number is not None and number < len(sections):
-        chosen = sections[number]
-        sections[number] = Section(chosen.label, (*chosen.properties, name))
+def _added(sections: list[Section], form: QueryDict, times: Sequence[str]) -> list[Section]:
+    """With the property and the time by status that were chosen, each in its section, and a new section if one was named."""
+    for names, place in (([form.get("add", "")], "add_to"), (times, "time_to")):
+        number = whole(form.get(place, ""))
+        if any(names) and number is not None and number < len(sections):
+            chosen = sections[number]
+            sections[number] = Section(chosen.label, (*chosen.properties, *names))
     label = form.get("new_section", "").strip()
     if label:
         sections.append(Section(label, ()))

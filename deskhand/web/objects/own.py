@@ -133,7 +133,7 @@ def _page(request: AccountRequest, sort: Sort, status: int = 200, **more: Any) -
 
 def _nameable(own: OwnType) -> list[Property]:
     known = (prop for prop in properties_of(own.key).values() if not prop.read_only and not prop.is_computed)
-    return [prop for prop in known if prop.kind in object_types.SHOWABLE and prop.column not in ("pipeline_id", "stage_id")]  # fmt: skip
+    return [prop for prop in known if prop.kind in object_types.SHOWABLE and not prop.is_place]  # fmt: skip
 
 
 def _primaries(own: OwnType) -> tuple[Choice, ...]:

@@ -11,11 +11,13 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from deskhand.accounts import policy
 from deskhand.accounts.policy import Action
-from deskhand.crm.records import filterable
+from deskhand.automation import hooks
+from deskhand.crm.records import claiming, filterable
 from deskhand.crm.schema import clock_names, groups, properties
 from deskhand.crm.schema.models import PropertyDefinition
 from deskhand.crm.schema.queries import everything, properties_of
@@ -146,9 +148,12 @@ def _filling(sort: Sort) -> dict[int, int]:
 
 
 def _told(prop: Property, percent: int) -> str:
-    if not prop.is_filterable:
-        return ""
-    return _("Filterable") if prop.is_filled else _("Being prepared: %(percent)s %%") % {"percent": percent}
+    told = [_("Unique")] if prop.has_unique_value else []
+    if prop.is_filterable:
+        told.append(
+            _("Filterable") if prop.is_filled else _("Being prepared: %(percent)s %%") % {"percent": percent}
+        )
+    return ", ".join(told)
 
 
 def _archived(sort: Sort) -> tuple[tuple[str, str, str], ...]:
@@ -179,6 +184,9 @@ def _form(
         "kind_text": kinds.told(Kind(definition.kind), definition.field_type) if definition else "",
         "has_options": definition is None or Kind(definition.kind) in kinds.CHOICES,
         "filling": _filling_text(sort, definition) if definition else "",
+        "may_be_unique": definition is None or definition.field_type in properties.UNIQUE_TYPES,
+        "claiming": _claiming_text(sort, definition) if definition else "",
+        "twins": _twins_text(definition.twins) if definition and not form.is_unique else "",
     }  # fmt: skip
     return show(
         request, sort, "property", status, form=form, groups=tuple(own), is_new=definition is None, error_field=field,
@@ -204,6 +212,28 @@ def _filling_text(sort: Sort, definition: PropertyDefinition) -> str:
     }
 
 
+def _claiming_text(sort: Sort, definition: PropertyDefinition) -> str:
+    if not definition.has_unique_value:
+        return ""
+    if definition.claimed_at:
+        return _("A value that one record has can't be given to another.")
+    percent = filterable.progress(sort.object_type, definition.claimed_to)
+    return _(
+        "%(percent)s %% of the records are looked at. Until all are, workflows don't find records by it."
+    ) % {"percent": percent}
+
+
+def _twins_text(number: int) -> str:
+    """What ended the last try, where somebody gave several records a value meanwhile."""
+    if not number:
+        return ""
+    return ngettext(
+        "It was given up: %(num)s value is that of several records.",
+        "It was given up: %(num)s values are those of several records.",
+        number,
+    ) % {"num": number}
+
+
 @require_GET
 def new(request: AccountRequest, key: str) -> HttpResponse:
     return _form(request, allowed(request, key), PropertyForm(options=FIRST_OPTIONS))
@@ -219,7 +249,7 @@ def add(request: AccountRequest, key: str) -> HttpResponse:
         made = properties.create(
             sort.object_type, name, typed.label, kind, field_type=field_type, group=typed.group, description=typed.description,
             options=_options(typed) if kind in kinds.CHOICES else (), is_filterable=typed.is_filterable,
-            by=Actor.user(request.user.pk),
+            has_unique_value=typed.is_unique, by=Actor.user(request.user.pk),
         )  # fmt: skip
     except (Invalid, Conflict) as refusal:
         return _form(request, sort, _with_rows(typed), status_of(refusal), refusal=refusal)
@@ -233,6 +263,7 @@ def _typed(request: AccountRequest) -> PropertyForm:
     return PropertyForm(
         label=form.get("label", ""), name=form.get("name", "").strip(), type=form.get("type", ""), group=form.get("group", ""),
         description=form.get("description", ""), is_filterable=form.get("is_filterable") == "1",
+        is_unique=form.get("is_unique") == "1",
         options=tuple(_option(row) for row in forms.moved(rows, form.get("move", ""))),
     )  # fmt: skip
 
@@ -258,6 +289,7 @@ def _stored(definition: PropertyDefinition) -> PropertyForm:
     return PropertyForm(
         label=definition.label, name=definition.name, type=f"{definition.kind}:{definition.field_type}", group=definition.group,
         description=definition.description, is_filterable=definition.is_filterable,
+        is_unique=definition.has_unique_value,
         options=tuple(
             OptionLine(f"was{place}", one["label"], one["value"], one.get("tone", ""), bool(one.get("hidden")), True)
             for place, one in enumerate(definition.options)
@@ -283,11 +315,28 @@ def save(request: AccountRequest, key: str, property_id: int) -> HttpResponse:
     if typed.is_filterable != definition.is_filterable:
         changes["is_filterable"] = typed.is_filterable
     try:
+        if (
+            definition.field_type in properties.UNIQUE_TYPES
+            and typed.is_unique != definition.has_unique_value
+        ):
+            changes["has_unique_value"] = _unique(request, definition, typed.is_unique)
         properties.update(definition, by=Actor.user(request.user.pk), **changes)
     except Invalid as refusal:
         return _form(request, sort, typed, 422, definition=_definition(sort, property_id), refusal=refusal)
     messages.success(request, _("The property is saved."))
     return redirect("property", key, property_id)
+
+
+def _unique(request: AccountRequest, definition: PropertyDefinition, is_unique: bool) -> bool:
+    """Raises Invalid where records share values, or workflows need that they don't."""
+    if is_unique:
+        claiming.refuse_twins(definition, request.viewer)
+    elif users := hooks.finding_by(definition.account_id, definition.object_type, definition.name):
+        raise Invalid(
+            _("Workflows find records by it when they are called: %(names)s.") % {"names": ", ".join(one.name for one in users)},
+            field="has_unique_value", value=False, hint=_("Let them find records by another property first."),
+        )  # fmt: skip
+    return is_unique
 
 
 @require_GET

@@ -169,6 +169,7 @@ class PropertyForm:
     group: str = ""
     description: str = ""
     is_filterable: bool = False
+    is_unique: bool = False
     options: tuple[OptionLine, ...] = ()
 
 

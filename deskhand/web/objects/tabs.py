@@ -39,6 +39,14 @@ class Sort:
         return self.object_type == "ticket"
 
     @property
+    def create_label(self) -> str:
+        """What makes one. A name that the account chose stays as it is written, in words that go with any noun."""
+        own_words = {"deal": _("Create deal"), "project": _("Create project")}
+        if self.object_type in own_words and not object_types.is_renamed(self.object_type):
+            return own_words[self.object_type]
+        return _("Create %(kind)s") % {"kind": self.singular}
+
+    @property
     def has_pipelines(self) -> bool:
         if self.object_type in BUILT_IN:
             return self.object_type in ("ticket", "deal", "project")

@@ -30,6 +30,7 @@ from deskhand.web.board.rows import MovePage, StatusOption
 from deskhand.web.contacts import values as typed_values
 from deskhand.web.entering import Entering, Way
 from deskhand.web.frame import UNDO
+from deskhand.web.holders import words_for
 from deskhand.web.inbox import further, links
 from deskhand.web.jinja import go_to, render, wants_fragment
 from deskhand.web.middleware import AccountRequest
@@ -105,7 +106,9 @@ def save(request: AccountRequest, key: str, record_id: int) -> HttpResponse:
         value = typed_values.read(kind.object_type, name, typed, typed_values.value_of(record, prop))
         objects.update(kind.object_type, record_id, {name: value}, by=actor(request))
     except Invalid as refusal:
-        control = typed_values.control(prop, None, typed=typed or [""], error=words_of(refusal))
+        control = typed_values.control(
+            prop, None, typed=typed or [""], error=words_for(request.viewer, refusal)
+        )
         page = RecordPageOf(request, kind, record_id, opened=name)
         if wants_fragment(request):
             context = {"property": page.line(prop, control)}
@@ -130,11 +133,13 @@ def _move_page(
     of = RecordPageOf(request, kind, record_id)
     title = _("Move “%(record)s”") % {"record": of.record.name or _("No name")}
     options = tuple(StatusOption(one.id, one.status, one.state == "now", one.reason) for one in of.steps())
+    mine, others = of.pipeline, of.other_pipelines()
     page = MovePage(
         title, of.url("record-moved"), of.url(), options, error=words_of(refusal) if refusal else "",
         elsewhere=tuple(
-            (_(other.label), tuple(StatusOption(one.id, labels.status(one), False) for one in other.stages)) for other in of.other_pipelines()
+            (_(other.label), tuple(StatusOption(one.id, labels.status(one), False) for one in other.stages)) for other in others
         ),
+        pipeline=_(mine.label) if mine and others else "",
     )  # fmt: skip
     return show(request, kind, "move", page, status_of(refusal) if refusal else 200)
 
@@ -214,8 +219,12 @@ def archive(request: AccountRequest, key: str, record_id: int) -> HttpResponse:
 def restore(request: AccountRequest, key: str, record_id: int) -> HttpResponse:
     kind = kind_of(request.viewer, key)
     changeable(request, kind, record_id, Verb.DELETE)
-    archives.restore(kind.object_type, [record_id], by=actor(request))
-    messages.success(request, _("Restored"))
+    try:
+        archives.restore(kind.object_type, [record_id], by=actor(request))
+    except Invalid as refusal:
+        messages.error(request, words_for(request.viewer, refusal))
+    else:
+        messages.success(request, _("Restored"))
     return redirect(url(kind, "record", record_id))
 
 
@@ -258,7 +267,7 @@ def save_task(request: AccountRequest, key: str, record_id: int, task_id: int) -
     if further.is_search(request.POST):
         return _task_again(request, kind, record_id, task_id)
     try:
-        also = further.wanted(request.viewer, request.POST, (task.object_type, task.record_id), task)
+        also = further.wanted(request.viewer, request.POST, task.main, task)
         tasks.edit(task_id, _wanted(request, task), by=actor(request), also=also)
     except Invalid as refusal:
         return _task_refused(request, kind, record_id, task_id, refusal)

@@ -31,6 +31,7 @@ from deskhand.web.contacts.rows import Control
 from deskhand.web.contacts.values import OWNER, Names
 from deskhand.web.entering import Entering, Way
 from deskhand.web.frame import framed
+from deskhand.web.holders import words_for
 from deskhand.web.inbox.panel_rows import Editor
 from deskhand.web.inbox.property_values import Typed
 from deskhand.web.jinja import render, wants_fragment
@@ -39,7 +40,6 @@ from deskhand.web.objects.tabs import Sort
 from deskhand.web.records import values
 from deskhand.web.records.columns import chosen_columns, name_of
 from deskhand.web.records.kinds import area, kind_of, url
-from deskhand.web.refusals import words_of
 from deskhand.web.shell import Person
 from deskhand.web.workflows import card
 
@@ -183,7 +183,7 @@ def save(request: AccountRequest, key: str, record_id: int, name: str) -> HttpRe
     try:
         done = _write(request, kind, record, prop, given)
     except Invalid as refusal:
-        typed = Typed(given, words_of(refusal))
+        typed = Typed(given, words_for(request.viewer, refusal))
         if wants_fragment(request):
             return _row(request, kind, record, name, typed, 422)
         return _page(request, kind, record, prop, typed, 422)

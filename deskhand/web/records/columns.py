@@ -31,7 +31,7 @@ def columns_offered(kind: Sort) -> list[str]:
         *own,
     ]
     listed = [name for name in listed if name != "hs_createdate" or "createdate" not in known]
-    return [name for name in dict.fromkeys(listed) if name in known and (kind.has_pipelines or known[name].column not in values.PLACE)]  # fmt: skip
+    return [name for name in dict.fromkeys(listed) if name in known and (kind.has_pipelines or not known[name].is_place)]  # fmt: skip
 
 
 def chosen_columns(kind: Sort, asked: list[str]) -> tuple[str, ...]:

@@ -21,11 +21,11 @@ from deskhand.web.choices import Choice
 from deskhand.web.contacts import values as typed_values
 from deskhand.web.contacts.rows import FormField, FormPage
 from deskhand.web.contacts.values import OWNER
+from deskhand.web.holders import by_field_for
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.objects.tabs import Sort
 from deskhand.web.records import values
 from deskhand.web.records.kinds import url
-from deskhand.web.refusals import by_field
 
 STATUS = "status"
 TYPES = {Kind.DATE: "date", Kind.DATETIME: "datetime-local"}
@@ -42,7 +42,7 @@ def stages_offered(kind: Sort, by: Actor) -> list[tuple[PipelineValue, StageValu
 
 class FormOf:
     def __init__(self, request: AccountRequest, kind: Sort) -> None:
-        self.kind, self.by = kind, Actor.user(request.user.pk)
+        self.kind, self.by, self.viewer = kind, Actor.user(request.user.pk), request.viewer
         given = request.POST if request.method == "POST" else request.GET
         self.known = properties_of(kind.object_type)
         self.offered = stages_offered(kind, self.by)
@@ -78,13 +78,13 @@ class FormOf:
         return [n for n in dict.fromkeys(named) if n in self.known and values.is_editable(self.known[n])]
 
     def page(self, refusal: Invalid | None = None) -> FormPage:
-        errors = by_field(refusal)
+        errors = by_field_for(self.viewer, refusal)
         fields = [self._field(self.known[name], errors.pop(name, "")) for name in self.names]
         if self.offered:
             error = errors.pop(self._status_name(), "") or errors.pop(STATUS, "")
             fields.insert(1, self._status(error))
         return FormPage(
-            _("New: %(kind)s") % {"kind": self.kind.singular}, url(self.kind, "record-add"), url(self.kind, "records"), self.kind.label,
+            self.kind.create_label, url(self.kind, "record-add"), url(self.kind, "records"), self.kind.label,
             _("Create"), tuple(fields), error=" ".join(errors.values()),
         )  # fmt: skip
 

@@ -29,7 +29,7 @@ from deskhand.web.contacts.rows import Control, HistoryLine, Property, Section, 
 from deskhand.web.contacts.values import TEAMS, Names
 from deskhand.web.inbox import causes, further, links, told
 from deskhand.web.inbox.page import RULES
-from deskhand.web.inbox.panel_rows import LinkGroup
+from deskhand.web.inbox.panel_rows import Linked, LinkGroup
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.objects.tabs import Sort
 from deskhand.web.records import values
@@ -154,12 +154,12 @@ class RecordPageOf:
         return tuple(section for section in sections if section.properties)
 
     def _is_worth_a_line(self, prop: PropertyOf) -> bool:
-        if prop.column in values.PLACE:
+        if prop.is_place:
             return False
         return values.is_editable(prop) or typed_values.value_of(self.record, prop) not in (None, "", [])
 
     def _lines(self, names: Sequence[str], control: Control | None) -> tuple[Property, ...]:
-        shown = (self.known[name] for name in names if self.known[name].column not in values.PLACE)
+        shown = (self.known[name] for name in names if not self.known[name].is_place)
         return tuple(self.line(prop, control) for prop in shown)
 
     def line(self, prop: PropertyOf, control: Control | None = None) -> Property:
@@ -275,23 +275,20 @@ class RecordPageOf:
 
     def tasks(self) -> tuple[TaskLine, ...]:
         now, here = clock.now(), (self.kind.object_type, self.record.pk)
-        self.task_others = tasking.others_of(self.viewer, self.found_tasks, here)
-        self.editable_tasks = tasking.editable(self.viewer, self.found_tasks, here, self.may_edit)
-        return tuple(self._task(task, now) for task in sorted(self.found_tasks, key=lambda one: one.completed_at is not None))  # fmt: skip
+        beside = tasking.beside(self.viewer, self.found_tasks, here, self.may_edit)
+        return tuple(self._task(task, now, beside[task.pk]) for task in sorted(self.found_tasks, key=lambda one: one.completed_at is not None))  # fmt: skip
 
-    def _task(self, task: Task, now: Any) -> TaskLine:
+    def _task(self, task: Task, now: Any, beside: tasking.Beside) -> TaskLine:
         name = self.names.users.get(task.assignee_id or 0, "")
         is_done = task.completed_at is not None
-        may_edit = task.pk in self.editable_tasks
-        may_finish = tasking.may_finish_task(self.viewer, task, may_edit)
         return TaskLine(
             task.pk, task.title, task.notes, Person.named(name) if name else None, task.due_at, is_done,
             is_late=bool(task.due_at and task.due_at < now and not is_done),
             cause=self._actor("workflow", task.created_by_id) if task.created_by_kind == "workflow" else "",
-            marks=tasking.marks(task, now), done_url=self.url("record-task-done", task.pk) if may_finish else "",
-            edit_url=f"{self.url()}?task={task.pk}#tasks" if may_edit else "",
-            form=self.task_form(task) if may_edit and self.task == task.pk else None,
-            delete_url=self.url("record-task-delete", task.pk) if may_edit else "", others=self.task_others[task.pk],
+            marks=tasking.marks(task, now), done_url=self.url("record-task-done", task.pk) if beside.may_finish else "",
+            edit_url=f"{self.url()}?task={task.pk}#tasks" if beside.may_edit else "",
+            form=self.task_form(task) if beside.may_edit and self.task == task.pk else None,
+            delete_url=self.url("record-task-delete", task.pk) if beside.may_edit else "", others=beside.others,
         )  # fmt: skip
 
     def task_form(self, task: Task | None = None) -> TaskForm:
@@ -309,10 +306,8 @@ class RecordPageOf:
         )  # fmt: skip
 
     def _further(self, task: Task | None, typed: further.Typed | None) -> tasking.Further:
-        here = (self.kind.object_type, self.record.pk)
-        main = (task.object_type, task.record_id) if task else here
-        near: dict[str, list[int]] = {**self.linked, here[0]: [here[1], *self.linked.get(here[0], ())]}
-        return further.part(self.viewer, main, near, task, typed)
+        near = (one for lines in self.linked_lines.values() for one in lines[: further.NEAR])
+        return further.part(self.viewer, (self.kind.object_type, self.record.pk), near, task, typed)
 
     # ── links ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -321,5 +316,9 @@ class RecordPageOf:
         """{kind: ids in the order of linking}"""
         return links.linked_ids(self.viewer.account_id, self.kind.object_type, self.record.pk, links.kinds())
 
+    @cached_property
+    def linked_lines(self) -> dict[str, tuple[Linked, ...]]:
+        return links.lines_of(self.viewer, self.linked)
+
     def links(self) -> tuple[LinkGroup, ...]:
-        return links.groups(self.viewer, self.kind.object_type, self.record.pk, self.linked)
+        return links.groups(self.kind.object_type, self.record.pk, self.linked_lines)

@@ -17,8 +17,6 @@ from deskhand.web import labels
 from deskhand.web.contacts import values
 from deskhand.web.inbox.rows import Label
 
-#: Where a record stands is told and changed in its own way.
-PLACE = ("pipeline_id", "stage_id")
 AMOUNT, CURRENCY, PRIORITY = "amount", "deal_currency_code", "hs_priority"
 
 
@@ -49,11 +47,11 @@ def priority(value: Any) -> Label | None:
 
 
 def is_editable(prop: Property) -> bool:
-    return prop.column not in PLACE and values.is_editable(prop) and not (prop.kind is Kind.ENUM and not prop.options)  # fmt: skip
+    return not prop.is_place and values.is_editable(prop) and not (prop.kind is Kind.ENUM and not prop.options)  # fmt: skip
 
 
 def spoken(object_type: str, prop: Property, value: Any, names: values.Names) -> str:
-    if prop.column in PLACE and value:
+    if prop.is_place and value:
         for pipeline in pipelines_of(object_type).pipelines:
             if prop.column == "pipeline_id" and pipeline.id == value:
                 return _(pipeline.label)

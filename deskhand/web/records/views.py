@@ -106,7 +106,7 @@ def more_rows(request: AccountRequest, key: str, after: int) -> HttpResponse:
 def set_columns(request: AccountRequest, key: str) -> HttpResponse:
     """They are remembered for the viewer."""
     kind = kind_of(request.viewer, key)
-    preferences.set_columns(request.viewer, preference(kind), chosen_columns(kind, timed.columns(request.POST)))  # fmt: skip
+    preferences.set_columns(request.viewer, preference(kind), chosen_columns(kind, timed.columns(request)))  # fmt: skip
     kept = [(n, v) for n in ("pipeline", "list", "q", "f", "sort") for v in request.POST.getlist(n) if v]
     return redirect(with_query(url(kind, "records-table"), kept))
 

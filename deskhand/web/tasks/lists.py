@@ -19,7 +19,6 @@ from deskhand.kernel import clock
 from deskhand.kernel.text import whole
 from deskhand.web import tasking
 from deskhand.web.choices import Choice, Tab, offered
-from deskhand.web.records.kinds import record_url
 from deskhand.web.shell import Person
 from deskhand.web.tasks.side import LISTS, address
 
@@ -120,13 +119,13 @@ def lines(
     editable = worklist.changeable(viewer, found)
     return tuple(
         Line(
-            id=task.pk, title=task.title, notes=task.notes, url=f"{record_url(first.object_type, first.record_id)}#task-{task.pk}",
-            record=first.name or _("No name"), queue=titles.get(task.queue_id or 0, ""),
-            others=tuple(tasking.About(one.name or _("No name"), record_url(one.object_type, one.record_id)) for one in rest),
+            id=task.pk, title=task.title, notes=task.notes, url=f"{first.url}#task-{task.pk}",
+            record=first.name, queue=titles.get(task.queue_id or 0, ""),
+            others=tuple(rest),
             who=Person.named(users[task.assignee_id]) if task.assignee_id in users else None, due_at=task.due_at,
             done_at=task.completed_at, is_late=bool(task.due_at and task.due_at < now and task.completed_at is None),
             marks=tasking.marks(task, now),
             done_url=reverse("task-done", args=[task.pk]) if tasking.may_finish_task(viewer, task, task.pk in editable) else "",
         )
-        for task in found if records[task.pk] for first, *rest in [records[task.pk]]
+        for task in found if records[task.pk] for first, *rest in [tasking.abouts(records[task.pk])]
     )  # fmt: skip

@@ -31,11 +31,11 @@ def work(request: AccountRequest, queue_id: int) -> HttpResponse:
     task = worklist.find(viewer, named) if named else worklist.following(viewer, queue_id, after)
     if task is not None and (task.queue_id != queue_id or task.completed_at is not None):
         task = None
+    shown = lines(viewer, [task] if task else [], [queue], clock.now())
     here = reverse("task-queue-work", args=[queue_id])
     return show(
         request, "work", f"queue-{queue_id}", queue=queue, list_url=address(list="all", queue=queue_id), again_url=here,
-        line=lines(viewer, [task], [queue], clock.now())[0] if task else None, task=task,
-        is_mine=task is not None and task.assignee_id == viewer.user_id, waiting=worklist.waiting(viewer, [queue_id])[queue_id],
+        line=next(iter(shown), None), waiting=worklist.waiting(viewer, [queue_id])[queue_id],
         next_url=f"{here}?after={task.pk}" if task else "", here=f"{here}?task={task.pk}" if task else here,
         may_take=task is not None and task.assignee_id is None,
     )  # fmt: skip

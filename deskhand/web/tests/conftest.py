@@ -50,6 +50,18 @@ def selected(answer: HttpResponse) -> list[tuple[str, str]]:
     return re.findall(r'<option value="([^"]*)"[^>]* selected[^>]*>([^<]*)</option>', page)
 
 
+def text_of(page: str) -> str:
+    """What people read of a page or a part of one, in one line."""
+    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", page)).split())
+
+
+def options(page: str, field: str) -> list[tuple[str, str, bool]]:
+    """What the list with this id offers: values, words, and which is chosen; without the empty one."""
+    (offered,) = re.findall(rf'(?s)<select [^>]*id="{field}".*?</select>', page)
+    found = re.findall(r'<option value="([^"]+)"( selected)?[^>]*>([^<]*)</option>', html.unescape(offered))
+    return [(value, label, bool(chosen)) for value, chosen, label in found]
+
+
 @dataclass
 class Office:
     """An account as the screens find it."""

@@ -6,8 +6,6 @@ import re
 from datetime import timedelta
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from deskhand.accounts.models import Account, Plan, User
@@ -19,6 +17,7 @@ from deskhand.routing.models import OutOfOffice, WorkingHours
 from deskhand.routing.types import Status
 from deskhand.testing.world import make_user
 from deskhand.web import times
+from deskhand.web.tests.conftest import queries_of
 from deskhand.web.tests.test_inbox import texts
 
 MINE = "/settings/availability"
@@ -311,18 +310,16 @@ def test_an_absence_is_ended_under_its_own_person_only(office, manager):
     assert manager.post(of("availability-absence-end", office.world.eve, absence)).status_code == 404
 
 
-def test_the_overview_asks_as_much_for_many_as_for_few(office, sign_in, django_assert_num_queries):
+def test_the_overview_asks_as_much_for_many_as_for_few(office, sign_in):
     client = sign_in(office.world.ada)
     client.get(TEAM)
-    with CaptureQueriesContext(connection) as few:
-        client.get(TEAM)
+    few = queries_of(client, TEAM)
     with office.inside() as world:
         for n in range(8):
             user = make_user(world.account, f"Agent{n} More", team=world.team)
             availability.set_by_hand(world.account.pk, user.pk, Status.AWAY, by=SYSTEM, note="x")
 
-    with django_assert_num_queries(len(few)):
-        client.get(TEAM)
+    assert queries_of(client, TEAM) == few
 
 
 # ── ways of being away ───────────────────────────────────────────────────────────────────────────────────────────────

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from deskhand.accounts.models import Account, AuditEntry, Plan
@@ -14,6 +12,7 @@ from deskhand.delivery.models import OutboxEntry
 from deskhand.desk import inboxes
 from deskhand.events.types import SYSTEM
 from deskhand.kernel import clock
+from deskhand.web.tests.conftest import queries_of
 from deskhand.web.tests.test_inbox import texts
 
 LIST = "/settings/mails"
@@ -71,14 +70,13 @@ def test_a_step_that_is_gone_is_no_use_any_more(office, ada, received):
         assert templates.used_in(world.account.pk) == {}
 
 
-def test_the_list_asks_as_much_for_many_as_for_few(office, ada, django_assert_num_queries):
+def test_the_list_asks_as_much_for_many_as_for_few(office, ada):
     with office.inside() as world:
         lanes.add_step(
             "ticket", world.stage("New"), "send_email", {"template": "ticket_received"}, by=world.ada.pk
         )
     ada.get(LIST)
-    with CaptureQueriesContext(connection) as few:
-        ada.get(LIST)
+    few = queries_of(ada, LIST)
     with office.inside() as world:
         for n in range(9):
             made = templates.create(world.account.pk, f"Mail {n}", by=SYSTEM)
@@ -90,8 +88,7 @@ def test_the_list_asks_as_much_for_many_as_for_few(office, ada, django_assert_nu
                 by=world.ada.pk,
             )
 
-    with django_assert_num_queries(len(few)):
-        ada.get(LIST)
+    assert queries_of(ada, LIST) == few
 
 
 def test_a_mail_is_added_and_can_be_sent_as_it_is(office, ada):
@@ -229,6 +226,30 @@ def test_an_archived_mail_can_not_be_chosen_until_it_is_used_again(office, ada, 
     assert "Archived" in texts(ada.get(LIST))
     ada.post(to("mail-template-archive", received), {"on": "0"})
     assert CHOICE in ada.get(step).content.decode()
+
+
+@pytest.mark.parametrize("renamed", ["old", "new"])
+def test_an_archived_mail_whose_name_is_taken_comes_back_when_one_of_both_is_renamed(
+    office, ada, received, renamed
+):
+    ada.post("/settings/mails/add", {"name": "News"})
+    with office.inside():
+        old = MailTemplate.objects.get(name="News")
+    ada.post(to("mail-template-archive", old), {"on": "1"})
+    ada.post("/settings/mails/add", {"name": "News"})
+
+    answer = ada.post(to("mail-template-archive", old), {"on": "0"})
+
+    assert answer.headers["Location"] == to("mail-template", old)  # where it can be given another name
+    assert "Another mail is called “News” by now." in texts(ada.get(answer.headers["Location"]))
+    with office.inside():
+        new = MailTemplate.objects.get(name="News", archived_at=None)
+        assert new.pk != old.pk
+    one = {"old": old, "new": new}[renamed]
+    assert ada.post(to("mail-template-save", one), typed(one, name="Old news")).status_code == 302
+    ada.post(to("mail-template-archive", old), {"on": "0"})
+    with office.inside():
+        assert set(MailTemplate.objects.filter(key="", archived_at=None)) == {old, new}
 
 
 def test_a_mail_that_a_workflow_sends_can_not_be_archived(office, ada, received):

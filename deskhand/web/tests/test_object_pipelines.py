@@ -4,17 +4,21 @@ import pytest
 from django.urls import reverse
 
 from deskhand.accounts.models import Account, Plan
-from deskhand.automation import lanes, templates, workflows
-from deskhand.automation.models import StepLog
+from deskhand.automation import drafts, integrations, keeping, lanes, templates, workflows
+from deskhand.automation.engine.definition import Action, Branch, Definition, Edge, IfThen, Manual, WhenTrue
+from deskhand.automation.models import StepLog, Workflow
 from deskhand.automation.tests.runs import go
+from deskhand.crm.filters.types import AllOf, Associated, Filter, Operator
 from deskhand.crm.pipelines import pipelines, rules
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import associations, objects
 from deskhand.crm.records.checking import required_of
 from deskhand.crm.records.tables import model_of
 from deskhand.crm.schema import object_types
+from deskhand.crm.schema.types import Kind
 from deskhand.delivery.models import OutboxEntry
 from deskhand.events.types import SYSTEM
+from deskhand.web.tests.conftest import text_of
 
 HTMX = {"HX-Request": "true"}
 
@@ -338,3 +342,116 @@ def test_an_empty_kind_goes(office, admin, machine):
     with office.inside():
         assert not object_types.all_of_them()
     assert admin.get(url("object-setup", machine.key)).status_code == 404
+
+
+def test_a_kind_that_a_workflow_looks_at_stays_and_says_so_R_PIPE_10(office, wired, admin, machine):
+    with office.inside():
+        linked = Associated(machine.key, Filter("hs_name", Kind.TEXT, Operator.KNOWN))
+        workflows.create(office.world.account.pk, "Repairs", Definition("ticket", WhenTrue(AllOf((linked,)))))
+
+    refused = admin.post(url("object-type-delete", machine.key))
+
+    assert refused.status_code == 409
+    assert "“Machines” is used by Repairs. Take it out there first." in text(refused)
+
+
+def test_a_kind_that_an_integration_is_for_stays_and_says_so_R_PIPE_10(office, wired, admin, machine):
+    with office.inside():
+        values = {"url": "https://a.example/", "object_types": [machine.key]}
+        integrations.add(office.world.account.pk, "Spare parts", values, by=SYSTEM)
+
+    refused = admin.post(url("object-type-delete", machine.key))
+
+    assert refused.status_code == 409
+    assert "“Machines” is used by Spare parts. Take it out there first." in text(refused)
+
+
+@pytest.fixture
+def of_gone(office, wired, admin, machine):
+    """Archived workflows, of tickets and of machines, and one whose first version looked at machines; they are deleted."""
+    linked = Associated(machine.key, Filter("hs_name", Kind.TEXT, Operator.KNOWN))
+    made = Action("1", "create_record", {"record_type": machine.key, "value_hs_name": "Press 4"}, Edge("2"))
+    steps = (made, IfThen("2", (Branch("They have one", AllOf((linked,))),)))
+    call = (Action("3", "create_task", {"title": "Call"}),)
+    with office.inside() as world:
+
+        def make(name, object_type, steps, trigger):
+            definition = Definition(object_type, trigger, start=Edge(steps[0].id), steps=steps, next_id=4)
+            return workflows.create(world.account.pk, name, definition, by=world.ada.pk)
+
+        known = AllOf((Filter("hs_name", Kind.TEXT, Operator.KNOWN),))
+        found = {
+            "tickets": make("Repairs", "ticket", steps, WhenTrue(AllOf((linked,)))),
+            "machines": make("Check", machine.key, call, WhenTrue(known)),
+            "changed": make("Calls", "ticket", steps, Manual()),
+        }
+        now = Definition("ticket", start=Edge("3"), steps=call, next_id=4)
+        workflows.save(found["changed"], now, by=world.ada.pk)
+        for one in ("tickets", "machines"):
+            keeping.archive(found[one], by=SYSTEM)
+    assert admin.post(url("object-type-delete", machine.key)).status_code == 302
+    return found
+
+
+PAGES = ("history", "log", "try", "replay", "revisions", "why")
+
+
+def test_workflows_that_named_a_kind_that_went_can_be_read_R_EDIT_8(office, admin, of_gone):
+    """With its name, as it was last."""
+    for flow in of_gone.values():
+        for page in PAGES:
+            assert admin.get(url(f"workflow-{page}", flow.pk)).status_code == 200, (flow.name, page)
+    archived = text(admin.get("/workflows?state=archived"))
+    tickets, machines, changed = (
+        text(admin.get(url("workflow-revision", one.pk, 1))) for one in of_gone.values()
+    )
+    compared = admin.get(url("workflow-compare", of_gone["changed"].pk) + "?older=1&newer=2")
+
+    assert "Machines" in archived
+    assert all("Machine" in page and "2-" not in text_of(page) for page in (tickets, changed))
+    assert "Call" in machines
+    assert compared.status_code == 200
+
+
+@pytest.mark.parametrize("verb", ["restore", "clone"])
+def test_a_workflow_of_a_kind_that_went_stays_in_the_archive_and_says_why(office, admin, of_gone, verb):
+    admin.post(url(f"workflow-{verb}", of_gone["machines"].pk))
+
+    assert "“Machines” was deleted, so no record could enter this workflow." in text(admin.get("/workflows"))
+    with office.inside():
+        assert set(Workflow.objects.filter(archived_at=None)) == {of_gone["changed"]}
+
+
+def test_one_that_only_looked_at_such_records_is_back_and_says_what_to_change_R_EDIT_6(
+    office, admin, of_gone
+):
+    flow = of_gone["tickets"]
+
+    admin.post(url("workflow-restore", flow.pk))
+    page = admin.get(url("workflow-edit", flow.pk))
+    admin.post(url("workflow-switch", flow.pk), {"on": "1"})
+
+    assert page.status_code == 200
+    assert "“Kind of record” names “Machine”, which is not there any more." in text(page)
+    with office.inside():
+        told = [(one.step_id, one.field) for one in drafts.problems(workflows.definition_of(flow))]
+        assert told == [("", "trigger"), ("1", "record_type"), ("2", "branches[0].when")]
+        assert not Workflow.objects.get(pk=flow.pk).is_on
+
+
+def test_an_earlier_version_that_looked_at_such_records_comes_back_and_opens(office, admin, of_gone):
+    flow = of_gone["changed"]
+
+    admin.post(url("workflow-revision-restore", flow.pk, 1))
+
+    assert admin.get(url("workflow-edit", flow.pk)).status_code == 200
+    with office.inside():
+        assert [one.step_id for one in drafts.problems(workflows.definition_of(flow))] == ["1", "2"]
+
+
+def test_the_name_of_a_kind_that_went_can_be_given_again(office, admin, machine):
+    admin.post(url("object-type-delete", machine.key))
+
+    made = admin.post(url("object-type-create"), {"singular": "Machine", "plural": "Machines", "icon": "box"})
+
+    assert made.status_code == 302

@@ -712,6 +712,23 @@ def test_the_layout_is_what_the_form_says_after_the_button(office, admin, more, 
     assert layout(office) == wanted
 
 
+def test_a_time_by_status_is_added_by_its_status_and_half_of_one_is_said_to_be_half_R_PROP_3(office, admin):
+    with office.inside() as world:
+        picked = {"time": "hs_v2_date_entered", "status": str(world.stage("New")), "time_to": "1"}
+    sent = {"line": LINES, "label-0": "A", "label-1": "B"}
+    offered = text(admin.get(url("layout", "tickets")))
+
+    admin.post(url("layout-save", "tickets"), sent | picked | {"status": ""})
+    half = layout(office), text(admin.get(url("layout", "tickets")))
+    admin.post(url("layout-save", "tickets"), sent | picked)
+
+    assert ("“New”" in offered, 'name="time"' in offered) == (False, True)
+    assert half[0] == [("A", "subject", "content"), ("B", "hs_resolution")]
+    assert "A time by status needs both" in half[1]
+    assert layout(office)[1] == ("B", "hs_resolution", f"hs_v2_date_entered_{picked['status']}")
+    assert "Date entered “New”" in text(admin.get(url("layout", "tickets")))
+
+
 def test_the_layout_goes_back_to_the_products(office, admin):
     before = layout(office)
     admin.post(url("layout-save", "tickets"), {"line": LINES, "label-0": "A", "label-1": "B"})

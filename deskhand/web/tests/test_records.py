@@ -6,7 +6,10 @@ import re
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import translation
 
 from deskhand.accounts import users
 from deskhand.crm.filters.as_json import to_json
@@ -16,7 +19,7 @@ from deskhand.crm.pipelines.models import StageState
 from deskhand.crm.pipelines.pipelines import NewStage
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.pipelines.rules import Ask, Rules
-from deskhand.crm.records import associations, objects, tasks, tickets
+from deskhand.crm.records import associations, companies, objects, tasks, tickets
 from deskhand.crm.records.models import Association, Deal, PropertyChange, Task
 from deskhand.crm.records.tables import model_of
 from deskhand.crm.records.tasks import Wanted
@@ -27,6 +30,7 @@ from deskhand.kernel import clock
 from deskhand.kernel.errors import Incomplete, Invalid
 from deskhand.testing.world import add_stage
 from deskhand.web import times
+from deskhand.web.objects.tabs import sort_for
 from deskhand.web.tests.conftest import queries_of, selected
 
 HTMX = {"HX-Request": "true"}
@@ -54,10 +58,15 @@ def key(kind):
 
 
 @pytest.fixture
-def make(office, kind):
+def named(kind):
+    """What a record of this kind is called by."""
+    return "dealname" if kind == "deal" else "hs_name"
+
+
+@pytest.fixture
+def make(office, kind, named):
     def of(name="Press 4", **more):
         with office.inside():
-            named = "dealname" if kind == "deal" else "hs_name"
             return objects.create(kind, {named: name, **more}, by=SYSTEM).id
 
     return of
@@ -177,10 +186,10 @@ def test_a_status_asks_for_properties_and_gets_them_in_one_write_R_REQ_1(office,
     assert (moved.stage_id, moved.properties["description"]) == (second, "Soon")
 
 
-def test_a_table_is_searched_filtered_sorted_and_has_chosen_columns(ada, kind, key, make):
+def test_a_table_is_searched_filtered_sorted_and_has_chosen_columns(ada, kind, key, make, named):
     make("Press 4")
     make("Lathe 9")
-    there, named = url("records-table", key), "dealname" if kind == "deal" else "hs_name"
+    there = url("records-table", key)
     asks = AnyOf((AllOf((Filter(named, Kind.TEXT, Operator.CONTAINS, ("lathe",)),)),))
 
     assert "Press 4" in text(ada.get(there, {"q": "press"}))
@@ -205,8 +214,8 @@ def test_what_is_looked_for_is_no_pattern(ada, make, key, kind):
 # ── cells ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_cell_turns_into_its_editor_and_back(office, ada, kind, key, make):
-    pk, named = make(), "dealname" if kind == "deal" else "hs_name"
+def test_a_cell_turns_into_its_editor_and_back(office, ada, kind, key, make, named):
+    pk = make()
     cell, shown = url("record-cell", key, pk, "hubspot_owner_id"), {"cols": [named, "hubspot_owner_id"]}
 
     table = text(ada.get(url("records-table", key)))
@@ -223,8 +232,8 @@ def test_a_cell_turns_into_its_editor_and_back(office, ada, kind, key, make):
     assert again(office, kind, pk).owner_id == office.world.bob.pk
 
 
-def test_the_name_and_the_status_are_cells_too(office, ada, kind, key, make):
-    pk, named = make(), "dealname" if kind == "deal" else "hs_name"
+def test_the_name_and_the_status_are_cells_too(office, ada, kind, key, make, named):
+    pk = make()
     status = "dealstage" if kind == "deal" else "hs_pipeline_stage"
     second = stages_of(office, kind)[1]
 
@@ -239,8 +248,8 @@ def test_the_name_and_the_status_are_cells_too(office, ada, kind, key, make):
 
 
 @pytest.mark.parametrize("more", [{"headers": HTMX}, {}], ids=["part", "page"])
-def test_what_is_refused_in_a_cell_is_said_in_it_R_RULE_12(office, bob, kind, key, make, more):
-    pk, named = make(), "dealname" if kind == "deal" else "hs_name"
+def test_what_is_refused_in_a_cell_is_said_in_it_R_RULE_12(office, bob, kind, key, make, more, named):
+    pk = make()
     status = "dealstage" if kind == "deal" else "hs_pipeline_stage"
     first = stages_of(office, kind)[0]
     with office.inside():
@@ -348,8 +357,7 @@ def test_asks_no_more_for_more_records(ada, kind, key, make, screen):
 # ── making ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_record_is_made_by_a_form(office, ada, kind, key):
-    named = "dealname" if kind == "deal" else "hs_name"
+def test_a_record_is_made_by_a_form(office, ada, kind, key, named):
     form = text(ada.get(url("record-new", key)))
 
     made = ada.post(url("record-add", key), {named: "Crane", "hubspot_owner_id": office.world.bob.pk})
@@ -359,6 +367,28 @@ def test_a_record_is_made_by_a_form(office, ada, kind, key):
     assert f'name="{named}"' in form
     assert (record.name, record.owner_id) == ("Crane", office.world.bob.pk)
     assert made.headers["Location"] == url("record", key, record.pk)
+
+
+@pytest.mark.parametrize(
+    ("language", "project", "own"),
+    [
+        ("en", "Create project", "Create Machine"),
+        ("da", "Opret projekt", "Opret Machine"),
+        ("de", "Projekt erstellen", "Machine erstellen"),
+        ("it", "Crea progetto", "Crea Machine"),
+        ("nb", "Opprett prosjekt", "Opprett Machine"),
+    ],
+)
+def test_a_new_record_is_titled_as_one_says_it_whatever_its_kind_is_called_R_OBJ_5(office, ada, language, project, own):  # fmt: skip
+    with office.inside(), translation.override(language):
+        key = object_types.create("machines", "Machine", "Machines", by=SYSTEM).key
+        assert [sort_for(one).create_label for one in ("project", key)] == [project, own]
+        object_types.rename("deal", "Machine", "Machines", by=SYSTEM)
+        assert sort_for("deal").create_label == own
+    page, board = (text(ada.get(url(name, "deals"))) for name in ("record-new", "records-board"))
+    assert "Create Machine</h1>" in page
+    assert "<title>Create Machine" in page
+    assert "Create Machine</span></a>" in board
 
 
 def test_without_a_name_nothing_is_made_and_the_rest_is_kept(office, ada, kind, key):
@@ -371,7 +401,7 @@ def test_without_a_name_nothing_is_made_and_the_rest_is_kept(office, ada, kind, 
 
 
 def test_a_record_begins_with_what_its_kind_and_its_status_ask_for_R_REQ_1_R_REQ_2(
-    office, bob, ada, kind, key
+    office, bob, ada, kind, key, named
 ):
     """Whom rules bind is told of all that is missing at once; whom they don't, and programs, may leave it out."""
     first = stages_of(office, kind)[0]
@@ -379,7 +409,6 @@ def test_a_record_begins_with_what_its_kind_and_its_status_ask_for_R_REQ_1_R_REQ
         for label in ("Colour", "Depth"):
             properties.create(kind, label.lower(), label, Kind.TEXT)
     rules(office, kind, Rules(asks={first: (Ask("colour", True), Ask("depth", False))}))
-    named = "dealname" if kind == "deal" else "hs_name"
 
     form = text(bob.get(url("record-new", key)))
     refused = bob.post(url("record-add", key), {"status": first, "depth": "Kept", "colour": " "})
@@ -416,10 +445,11 @@ def test_own_kinds_name_all_that_they_cannot_be_without(office):
     assert refusal.value.field == own.primary
 
 
-def test_t_rule_2_people_create_records_in_the_listed_statuses_only_R_RULE_5(office, bob, ada, kind, key):
+def test_t_rule_2_people_create_records_in_the_listed_statuses_only_R_RULE_5(
+    office, bob, ada, kind, key, named
+):
     first, second, *_rest = stages_of(office, kind)
     rules(office, kind, Rules(limits_creation=True, creation=(second,)))
-    named = "dealname" if kind == "deal" else "hs_name"
 
     form = text(bob.get(url("record-new", key)))
     bob.post(url("record-add", key), {named: "Mine", "status": first})
@@ -442,8 +472,7 @@ def second(office, kind):
         return next(one for one in pipelines_of(kind).pipelines if one.id == made.pk)
 
 
-def test_records_begin_in_every_pipeline_R_OBJ_8(office, ada, kind, key, second):
-    named = "dealname" if kind == "deal" else "hs_name"
+def test_records_begin_in_every_pipeline_R_OBJ_8(office, ada, kind, key, second, named):
 
     form = text(ada.get(url("record-new", key), {"pipeline": second.id}))
     asked, renewed = second.stages
@@ -459,8 +488,8 @@ def test_records_begin_in_every_pipeline_R_OBJ_8(office, ada, kind, key, second)
     assert f'<option value="{asked.id}" selected' in form
 
 
-def test_a_status_of_another_pipeline_is_refused_by_its_own_name_R_DM_6(office, kind, second):
-    named, status = "dealname" if kind == "deal" else "hs_name", _status(kind, second.stages[0].id)
+def test_a_status_of_another_pipeline_is_refused_by_its_own_name_R_DM_6(office, kind, second, named):
+    status = _status(kind, second.stages[0].id)
     with office.inside(), pytest.raises(Invalid, match="not in this pipeline") as refusal:
         objects.create(kind, {named: "Lost", **status}, by=SYSTEM)
 
@@ -479,7 +508,9 @@ def test_a_record_moves_to_another_pipeline_and_back_R_PIPE_11(office, ada, kind
     ada.post(url("record-moved", key, pk), {"status": first, "from": asked.id})
 
     assert f'href="{url("record-move", key, pk)}"' in page
-    assert "Renewals" in offered
+    with office.inside():
+        named = [html.escape(one.label) for one in pipelines_of(kind).pipelines]
+    assert re.findall(r'<h2 class="menu-label">([^<]*)<', offered) == named
     assert f'value="{asked.id}"' in offered
     assert (there.pipeline_id, there.stage_id) == (second.id, asked.id)
     assert "Press 4" in board
@@ -552,8 +583,8 @@ def test_a_hidden_option_is_offered_no_more(office, ada, deal):
     assert 'value="red"' not in control
 
 
-def test_a_property_is_changed_in_its_line(office, ada, kind, key, make):
-    pk, named = make(), "dealname" if kind == "deal" else "hs_name"
+def test_a_property_is_changed_in_its_line(office, ada, kind, key, make, named):
+    pk = make()
 
     opened = text(ada.get(url("record-property", key, pk), {"name": named, "open": ""}, headers=HTMX))
     saved = ada.post(url("record-save", key, pk), {"property": named, "value": "Press 5"}, headers=HTMX)
@@ -644,17 +675,33 @@ def test_records_are_linked_and_parted_and_lead_to_each_other(office, ada, kind,
     ticket = office.mail()
 
     found = text(ada.get(url("record-link", key, pk), {"kind": "contact", "q": "Astrid"}))
+    sought = {"kind": "ticket", "q": f"#{ticket.number}"}
+    before = text(ada.get(url("record-link", key, pk), sought))
     ada.post(url("record-linked", key, pk), {"kind": "ticket", "id": ticket.pk})
+    after = text(ada.get(url("record-link", key, pk), sought))
     page = text(ada.get(url("record", key, pk)))
     beside = text(ada.get(url("inbox-ticket", "all-open", ticket.pk)))
 
     assert "Astrid Lindqvist" in found
+    assert ("Refund still missing" in before, "Refund still missing" in after) == (True, False)
     assert "Refund still missing" in page
     assert url("record", key, pk) in beside
     ada.post(url("record-unlink", key, pk), {"kind": "ticket", "id": ticket.pk})
     with office.inside():
         assert not Association.objects.filter(from_type=kind).exists()
         assert PropertyChange.objects.filter(object_type=kind, property="@link").count() == 2
+
+
+def test_what_a_record_is_linked_to_is_read_once_for_its_links_and_the_form_of_a_task(office, ada, deal):
+    with office.inside():
+        firm = companies.create("Fjällbo AB", by=SYSTEM)
+        associations.link_many([("deal", deal, "company", firm.pk)], office.at)
+
+    with CaptureQueriesContext(connection) as queries:
+        page = text(ada.get(url("record", "deals", deal)))
+
+    assert f'name="also" value="company:{firm.pk}"' in page
+    assert sum('FROM "crm_company"' in one["sql"] for one in queries) == 1
 
 
 # ── who sees what ────────────────────────────────────────────────────────────────────────────────────────────────────

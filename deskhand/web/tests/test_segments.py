@@ -7,8 +7,6 @@ import re
 from typing import Any
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from deskhand.crm.filters.types import AllOf, AnyOf, Associated, Filter, MemberOf, Operator
@@ -21,6 +19,7 @@ from deskhand.crm.segments.models import Segment, SegmentKind, SegmentMember
 from deskhand.events.types import SYSTEM
 from deskhand.kernel import jobs
 from deskhand.testing.jobs import run_jobs
+from deskhand.web.tests.conftest import queries_of
 
 HTMX = {"HX-Request": "true"}
 OSLO = Filter("city", Kind.TEXT, Operator.ANY_OF, ("Oslo",))
@@ -112,18 +111,14 @@ def test_members_are_listed_searched_and_read_a_page_at_a_time(office, ada, frie
 
 
 def test_the_page_costs_the_same_for_any_number_of_members(office, ada, friends, people):
-    def cost() -> int:
-        with CaptureQueriesContext(connection) as spent:
-            page_of(ada, "segment", friends)
-        return len(spent)
-
-    before = cost()
+    page = reverse("segment", args=[friends])
+    before = queries_of(ada, page)
     with office.inside() as world:
         from deskhand.events.types import Actor
 
         members.add(friends, people, by=Actor.user(world.bob.pk))
 
-    assert cost() <= before + 1  # names of who put them there
+    assert queries_of(ada, page) <= before + 1  # names of who put them there
 
 
 def test_who_sees_only_their_own_sees_no_other_members(office, sign_in, friends):

@@ -16,6 +16,7 @@ from deskhand.events.types import SYSTEM
 from deskhand.kernel.database import sql
 from deskhand.kernel.errors import Invalid
 from deskhand.testing.world import make_user
+from deskhand.web.tests.conftest import queries_of
 
 HTMX = {"HX-Request": "true"}
 
@@ -129,14 +130,12 @@ def test_the_list_is_paged_and_asks_no_more_for_more(office, sign_in, monkeypatc
     monkeypatch.setattr(snippets, "PAGE", 3)
     client = sign_in(office.world.grace)
     write(office, office.world.grace, "a")
-    with CaptureQueriesContext(connection) as few:
-        client.get("/settings/snippets")
+    few = queries_of(client, "/settings/snippets")
     for shortcut in ("b", "c", "d-1"):
         write(office, office.world.grace, shortcut)
-    with CaptureQueriesContext(connection) as many:
-        page = client.get("/settings/snippets").content.decode()
 
-    assert len(few) == len(many)
+    assert queries_of(client, "/settings/snippets") == few
+    page = client.get("/settings/snippets").content.decode()
     assert "/d-1" not in page
     following = page.split("snippets?after=")[1].split('"')[0]
     assert "/d-1" in client.get(f"/settings/snippets?after={following}").content.decode()

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from django.db import connection
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from deskhand.accounts import attempts, first_run, invitations
@@ -19,6 +17,7 @@ from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.errors import NotFound
 from deskhand.routing import availability
 from deskhand.routing.types import Status
+from deskhand.web.tests.conftest import queries_of
 from deskhand.web.tests.test_inbox import texts
 
 START = "/start"
@@ -215,17 +214,15 @@ def test_many_addresses_are_looked_at_by_as_many_queries_as_one(fresh):
     with account_scope(made.pk):
         first = address(made)
     fresh.get(START)
-    with CaptureQueriesContext(connection) as one:
-        fresh.get(START)
+    one = queries_of(fresh, START)
     with account_scope(made.pk):
         for number in range(5):
             inboxes.add_channel_account(
                 first.inbox, channel="email", name="More", address=f"more{number}@nordlys.example"
             )
-    with CaptureQueriesContext(connection) as many:
-        assert "help@nordlys.example" in fresh.get(START).content.decode()
 
-    assert len(many) == len(one)
+    assert queries_of(fresh, START) == one
+    assert "help@nordlys.example" in fresh.get(START).content.decode()
 
 
 def test_it_is_put_away_and_fetched_back(fresh):

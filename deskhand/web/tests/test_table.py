@@ -7,8 +7,6 @@ import re
 from datetime import timedelta
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
 from deskhand.accounts import teams, users
 from deskhand.crm.records import tickets
@@ -57,15 +55,11 @@ def test_times_by_status_and_durations_can_be_columns_R_PROP_3_R_PROP_5(office, 
 
     assert heads(page.content.decode())[1:] == ["Time to close", "Latest time in “New”"]
     assert texts(page).count("3 hours") == 2
-    with CaptureQueriesContext(connection) as one:
-        client.get(path, asked)
+    one = queries_of(client, path, data=asked)
     for number in range(4):
         office.mail(f"More {number}")
-    with CaptureQueriesContext(connection) as several:
-        client.get(
-            path, asked | {"cols": [*asked["cols"], f"hs_v2_date_entered_{new}", f"hs_v2_date_exited_{new}"]}
-        )
-    assert len(several) == len(one)
+    more = {"cols": [*asked["cols"], f"hs_v2_date_entered_{new}", f"hs_v2_date_exited_{new}"]}
+    assert queries_of(client, path, data=more) == one
 
 
 def test_a_time_by_status_becomes_a_column_when_its_status_is_chosen_R_PROP_3(office, client, path):
@@ -89,6 +83,25 @@ def test_a_time_by_status_becomes_a_column_when_its_status_is_chosen_R_PROP_3(of
     ):
         client.post(f"{path}/columns", {"cols": ["hs_pipeline_stage"]} | nothing)
         assert heads(client.get(path).content.decode()) == ["Subject", "Status"]
+
+
+@pytest.mark.parametrize("half", ["time", "status"])
+def test_half_of_a_time_by_status_is_said_to_be_half_and_the_other_columns_are_set_R_PROP_3(
+    office, client, path, half
+):
+    office.mail("Refund")
+    with office.inside() as world:
+        picked = {"time": "hs_v2_latest_time_in", "status": str(world.stage("New"))}
+    said = "A time by status needs both: which time, and of which status."
+
+    client.post(f"{path}/columns", {"cols": ["hs_pipeline_stage"]} | picked | {half: ""})
+    page = client.get(path).content.decode()
+    client.post(f"{path}/columns", {"cols": ["source_type"], "time": "", "status": ""})
+    untouched = client.get(path).content.decode()
+
+    assert (said in page, heads(page)) == (True, ["Subject", "Status"])
+    assert (said in untouched, heads(untouched)) == (False, ["Subject", "Source"])
+    assert re.search(r'name="time"[^>]*><option value="">Choose one</option>', untouched)
 
 
 def test_a_table_grows_with_the_statuses_by_their_list_alone_R_PROP_3(office, client, path):

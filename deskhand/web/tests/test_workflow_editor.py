@@ -51,7 +51,7 @@ from deskhand.events.models import EventRow
 from deskhand.events.types import SYSTEM
 from deskhand.routing.types import Strategy
 from deskhand.testing.world import add_stage
-from deskhand.web.tests.conftest import add_statuses, being_switched_on, look_up, queries_of
+from deskhand.web.tests.conftest import add_statuses, being_switched_on, look_up, options, queries_of, text_of
 from deskhand.web.workflows.editor.events import AskedOfEvent
 
 HTMX = {"HX-Request": "true"}
@@ -245,6 +245,21 @@ def test_a_choice_has_one_empty_option_where_it_says_what_empty_is_R_WFA_8(edito
 
     empty = re.findall(r'<option value=""[^>]*>([^<]*)</option>', panel)
     assert sorted(empty) == ["No reminder", "No task queue"]
+
+
+def test_what_is_ticked_stays_where_it_is_while_the_form_is_drawn_anew(editor):
+    typed = {"kind": "create_record", "record_type": "company"}
+    offered = re.compile(r'name="also" value="(\w+)"( checked)?')
+
+    drawn = editor.post("added", data=typed | {"redraw": "record_type"})
+    before = [name for name, _checked in offered.findall(drawn.content.decode())]
+    last = before[-1]
+    drawn = editor.post("added", data=typed | {"also": last, "redraw": "also", "redraw-box": last})
+
+    found = offered.findall(drawn.content.decode())
+    assert [name for name, _checked in found] == before
+    assert [name for name, checked in found if checked] == [last]
+    assert re.search(rf'data-drawn-again autofocus name="also" value="{last}"', drawn.content.decode())
 
 
 @pytest.mark.parametrize("kind", ["update_association_labels", "remove_association_labels"])
@@ -697,10 +712,9 @@ def test_a_deleted_segment_and_status_stay_in_filters_until_they_are_unticked_R_
     assert "Choose from the list." in unescape(wrong.content.decode())
 
 
-def statuses_of(drawn: str, name: str) -> dict[str, bool]:
+def statuses_of(drawn: str) -> dict[str, bool]:
     """The statuses that an open filter offers, and which one is chosen."""
-    field = re.search(rf'(?s)<select class="input" id="{name}-status".*?</select>', drawn)[0]
-    return {pk: bool(on) for pk, on in re.findall(r'<option value="([0-9]+)"( selected)?>', field)}
+    return {pk: is_chosen for pk, _label, is_chosen in options(drawn, "when-status")}
 
 
 def test_times_by_status_are_offered_once_and_the_filter_asks_for_the_status_R_PROP_3(office, editor):
@@ -717,8 +731,8 @@ def test_times_by_status_are_offered_once_and_the_filter_asks_for_the_status_R_P
     ]
     typed |= {"when-prop": "ticket.hs_v2_cumulative_time_in"}
     drawn = unescape(editor.post("trigger-save", data=typed | {"redraw": "when draw"}).content.decode())
-    assert statuses_of(drawn, "when")[str(new)] is False
-    assert True not in statuses_of(drawn, "when").values()
+    assert statuses_of(drawn)[str(new)] is False
+    assert True not in statuses_of(drawn).values()
 
     typed |= {"when-op": "greater", "when-value": "2", "when-unit": "hour"}
     for status, refusal in (("", "Choose a status."), ("999", "Choose from the list.")):
@@ -728,11 +742,11 @@ def test_times_by_status_are_offered_once_and_the_filter_asks_for_the_status_R_P
     assert editor.post("trigger-save", data=typed | {"when-status": str(closed)}).status_code == 302
     (leaf,) = leaves(editor.definition().trigger.condition)
     assert leaf == Filter(f"hs_v2_cumulative_time_in_{closed}", Kind.DURATION, Operator.GREATER, (Decimal(7_200_000),))  # fmt: skip
-    assert "Total time in “Closed” is greater than 2 hours" in words_of(editor.page())
+    assert "Total time in “Closed” is greater than 2 hours" in text_of(editor.page())
 
     kept = {"kind": "filter", "when-f": json.dumps(to_json(leaf)), "redraw": "when edit 0.0"}
     again = unescape(editor.post("trigger-save", data=kept).content.decode())
-    assert [pk for pk, is_chosen in statuses_of(again, "when").items() if is_chosen] == [str(closed)]
+    assert [pk for pk, is_chosen in statuses_of(again).items() if is_chosen] == [str(closed)]
 
 
 def test_a_filter_by_the_times_of_a_deleted_status_says_so_and_takes_another_R_PIPE_10(office, editor):
@@ -745,9 +759,9 @@ def test_a_filter_by_the_times_of_a_deleted_status_says_so_and_takes_another_R_P
     with office.inside():
         pipelines.delete_stage(held, in_use=0, by=SYSTEM)
 
-    assert "Date entered “On hold” (not there any more) is known" in words_of(editor.page())
+    assert "Date entered “On hold” (not there any more) is known" in text_of(editor.page())
     drawn = unescape(editor.post("trigger-save", data=typed | {"redraw": "when edit 0.0"}).content.decode())
-    assert statuses_of(drawn, "when")[old] is True
+    assert statuses_of(drawn)[old] is True
     assert "On hold (not there any more)</option>" in drawn
     opened = typed | {"when-edit": "0.0", "when-prop": "ticket.hs_v2_date_entered", "when-op": "known"}
     editor.post("trigger-save", data=opened | {"when-status": old})
@@ -775,10 +789,6 @@ def test_a_condition_is_as_long_with_many_statuses_as_with_few_R_PROP_3(office, 
     assert len(many[0]) == len(few[0])
     assert len(many_of_a_status[0]) - len(few_of_a_status[0]) == len(options)
     assert (many[1], many_of_a_status[1]) == (few[1], few_of_a_status[1])
-
-
-def words_of(page: str) -> str:
-    return " ".join(re.sub(r"<[^>]*>", " ", page).split())
 
 
 def test_what_a_step_names_and_is_gone_is_not_dropped_without_a_word_R_WFA_7(office, editor):
@@ -895,7 +905,7 @@ def test_a_tag_that_is_put_on_is_an_event_of_its_own_R_TRIG_18(office, editor):
     offered = editor.page("trigger")
     assert 'value="ticket.tag_added" selected' in offered
     assert 'value="ticket.tag_removed"' in offered
-    shown = " ".join(re.sub(r"<[^>]*>", " ", editor.page()).split())
+    shown = text_of(editor.page())
     assert "Tag added" in shown
     assert "Tag is any of Billing" in shown
 

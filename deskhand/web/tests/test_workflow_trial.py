@@ -32,7 +32,7 @@ from deskhand.events import queries as log
 from deskhand.events.types import Actor
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import settle as settle_hooks
-from deskhand.web.tests.conftest import queries_of
+from deskhand.web.tests.conftest import queries_of, text_of
 
 
 @pytest.fixture
@@ -51,10 +51,6 @@ def flow(office):
 def stops(page):
     """What stands beside the canvas."""
     return text_of(page.partition('id="panel"')[2])
-
-
-def text_of(page):
-    return " ".join(unescape(re.sub(r"<[^>]+>", " ", page)).split())
 
 
 def card(page, step_id):
@@ -353,10 +349,17 @@ def test_what_a_run_did_is_looked_at_and_taken_back(office, sign_in, settle):
     page = client.get(f"/workflows/{lane.pk}/undo", {"run": run.pk}).content.decode()
     assert "Take back 1 value" in page
     assert "Create task" in page
+    before = client.get(f"/workflows/{lane.pk}/history/{run.pk}").content.decode()
+    assert ("Take back what it did" in before, "Taken back" in before) == (True, False)
     answer = client.post(f"/workflows/{lane.pk}/undone", {"run": run.pk})
     assert answer.status_code == 302
     with office.inside():
         assert Ticket.objects.get(pk=ticket.pk).priority != "HIGH"
+    after = client.get(f"/workflows/{lane.pk}/history/{run.pk}").content.decode()
+    assert "Taken back" in after
+    assert "Ada Lovelace took back 1 value." in after
+    assert f'href="/workflows/{lane.pk}/undo?run={run.pk}">What stayed</a>' in after  # its task
+    assert "Take back what it did" not in after
     assert (
         "There is nothing to take back"
         in client.get(f"/workflows/{lane.pk}/undo", {"run": run.pk}).content.decode()

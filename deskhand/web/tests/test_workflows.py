@@ -74,7 +74,7 @@ from deskhand.events.types import SYSTEM
 from deskhand.kernel import clock
 from deskhand.kernel.database import sql
 from deskhand.web.records.kinds import record_url
-from deskhand.web.tests.conftest import being_switched_on, look_up, queries_of
+from deskhand.web.tests.conftest import being_switched_on, look_up, queries_of, text_of
 from deskhand.web.tests.test_inbox import texts
 from deskhand.web.tests.test_walls import bytes_of
 from deskhand.web.workflows import call_views
@@ -839,13 +839,10 @@ def test_a_call_leads_to_its_record_for_who_may_see_that_R_TRIG_21(office, admin
     assert shown(admin) == [none, deleted, other, one]
     unseen = ([], "A record that you may not see")
     assert shown(sign_in(office.world.bob)) == [none, unseen, other, unseen]
-    with CaptureQueriesContext(connection) as few:
-        admin.get(address)
+    few = queries_of(admin, address)
     for _number in range(20):
         called(office, flow, state="DONE", record_id=hers.pk)
-    with CaptureQueriesContext(connection) as many:
-        admin.get(address)
-    assert len(many) == len(few)
+    assert queries_of(admin, address) == few
 
 
 def test_calls_follow_each_other_page_by_page_R_TRIG_21(office, admin, monkeypatch):
@@ -1418,8 +1415,7 @@ def test_where_the_budget_goes_what_is_held_and_the_way_on_R_MAIL_12(office, adm
     """What is used now, the last 24 hours by workflow, the limit, what is held back, and the resume button."""
 
     def page():
-        found = admin.get("/settings/automation-sending").content.decode()
-        return " ".join(unescape(re.sub("<[^>]+>", " ", found)).split())
+        return text_of(admin.get("/settings/automation-sending").content.decode())
 
     assert "Workflows have sent nothing in the last 24 hours." in page()
     assert admin.post("/settings/automation-sending/save", {"per_hour": "3"}).status_code == 302

@@ -7,6 +7,8 @@ import re
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from deskhand.accounts import policy, users
@@ -14,12 +16,14 @@ from deskhand.automation import lanes, workflows
 from deskhand.automation.engine.definition import Action, Definition, Edge
 from deskhand.automation.models import Workflow
 from deskhand.crm.pipelines.queries import pipelines_of
-from deskhand.crm.records import archive, objects, task_queues, tasks
+from deskhand.crm.records import archive, objects, task_queues, tasks, worklist
 from deskhand.crm.records.models import Task, TaskQueue
 from deskhand.crm.records.task_queues import NewQueue
 from deskhand.crm.records.tasks import Wanted
+from deskhand.crm.records.worklist import Asked, Due, Which
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock
+from deskhand.kernel.database import sql
 from deskhand.web.objects import usage
 from deskhand.web.tests.conftest import queries_of
 from deskhand.web.tests.test_inbox import texts
@@ -165,6 +169,29 @@ def test_a_list_goes_on_where_its_page_ends_and_asks_no_more_for_more_tasks_R_WF
     found = [*titles(first), *titles(ada.get(more))]
     assert len(titles(first)) == 50
     assert len(found) == len(set(found)) == 63
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        Asked(), Asked(queue_id=7), Asked(Which.ALL), Asked(Which.ALL, due=Due.LATE), Asked(Which.UNASSIGNED), Asked(Which.DONE),
+        Asked(Which.DONE, kind="CALL"),
+    ],
+)  # fmt: skip
+def test_lists_stand_in_the_order_of_an_index_and_nothing_is_sorted_R_WFA_8(office, make, asked):
+    """However many tasks there are: sorting would read them all for a page of fifty."""
+    late = make("Call", due_at=clock.now() - timedelta(days=1))
+    with office.inside():
+        me = policy.viewer_for(office.world.account.pk, office.world.grace.pk)
+        sql.execute("set local enable_sort = off")
+        sql.execute("set local enable_seqscan = off")
+        for after in (None, late):
+            with CaptureQueriesContext(connection) as asking:
+                worklist.rows(me, asked, clock.now(), after)
+            page = next(one["sql"] for one in asking if "limit 51" in one["sql"])
+            plan = "\n".join(line for (line,) in sql.rows(f"explain {page}".replace("%", "%%"), []))
+            assert "Sort" not in plan, plan
+            assert "using task_" in plan, plan
 
 
 def test_many_are_ticked_off_or_put_into_a_queue_and_who_may_not_is_told_R_WFA_8(office, grace, make, queue):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.http import HttpResponse
@@ -16,7 +17,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_GET
 
-from deskhand.automation import access, history, waking
+from deskhand.accounts import queries
+from deskhand.automation import access, history, undo, waking
 from deskhand.automation.history import Asked as AskedRuns
 from deskhand.automation.history import Ended
 from deskhand.automation.models import StepStatus, Workflow
@@ -31,7 +33,16 @@ from deskhand.web.frame import shell
 from deskhand.web.jinja import render
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.workflows import lists, told, ways
-from deskhand.web.workflows.rows import Filters, GoalBox, GoalWeek, HistoryPage, LogPage, RunPage, WaitingPage
+from deskhand.web.workflows.rows import (
+    Filters,
+    GoalBox,
+    GoalWeek,
+    HistoryPage,
+    LogPage,
+    RunPage,
+    TakenBack,
+    WaitingPage,
+)
 
 SHOWN = 50
 LONGEST_PATH = 500
@@ -177,10 +188,30 @@ def run(request: AccountRequest, workflow_id: int, run_id: int) -> HttpResponse:
         len(lines) > LONGEST_PATH, _retries(found), _("Version %(number)s") % {"number": found.revision},
         _verbs(request, workflow, found), why_again=_why_again(found, lines),
     )  # fmt: skip
-    if access.may_edit(request.viewer, workflow):
-        undo_url = ways.with_query("workflow-undo", [workflow.pk], run=found.id)
-        page = replace(page, undo_url=undo_url)
+    page = replace(page, **_taken_back(request, workflow, found))
     return one_page(request, workflow, "history", "workflows/run.html", page=page)
+
+
+def _taken_back(request: AccountRequest, workflow: Workflow, found: history.Run) -> dict[str, Any]:
+    """What was taken back of it, and the ways to what can be and to what stayed, for those who may take back."""
+    extent = undo.extent_of_run(workflow.pk, found, clock.now())
+    taken = undo.taken_back(extent)
+    names = queries.names_of([one.by.id for one in taken if one.by.id]) if taken else {}
+    said = tuple(
+        TakenBack(
+            one.at,
+            ngettext("%(name)s took back %(num)s value.", "%(name)s took back %(num)s values.", one.count)
+            % {"name": names.get(one.by.id or 0, _("Somebody who left")), "num": lists.number(one.count)},
+        )
+        for one in taken
+    )
+    if not access.may_edit(request.viewer, workflow):
+        return {"taken_back": said}
+    left, url = undo.look(extent), ways.with_query("workflow-undo", [workflow.pk], run=found.id)
+    stayed = taken and (left.staying or undo.stays(extent))
+    return {
+        "taken_back": said, "stayed_url": url if stayed else "", "undo_url": url if left.coming_back or left.next else "",
+    }  # fmt: skip
 
 
 def _verbs(request: AccountRequest, workflow: Workflow, found: history.Run) -> tuple[Choice, ...]:

@@ -234,7 +234,11 @@ def clone(request: AccountRequest, workflow_id: int) -> HttpResponse:
     access.require_open(request.viewer, request.account)
     found = access.find(request.viewer, workflow_id)
     policy.require(request.viewer, policy.Action.EDIT_WORKFLOWS)
-    made = keeping.clone(found, by=request.user.pk)
+    try:
+        made = keeping.clone(found, by=request.user.pk)
+    except Conflict as refusal:
+        messages.error(request, words_of(refusal))
+        return redirect(back(request))
     messages.success(request, _("“%(name)s” is made. It is off.") % {"name": made.name})
     return redirect(ways.editor(made) or back(request))
 

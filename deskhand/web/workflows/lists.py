@@ -142,7 +142,7 @@ def _line(
     owner = people.get(workflow.owner_id or 0, "")
     return Line(
         id=workflow.pk, name=workflow.name, url=ways.editor(workflow) if not is_archived else "",
-        trigger=words.trigger(row.definition, place), type_label=labels.get(workflow.object_type, workflow.object_type),
+        trigger=words.trigger(row.definition, place), type_label=labels.get(workflow.object_type) or words.type_label(workflow.object_type),
         lane=words.lane(place) if place else "", folder=workflow.folder.name if workflow.folder else "",
         state=words.state(workflow), going=going, is_on=workflow.is_on, inside=lately.inside, inside_text=capped(lately.inside),
         week_text=number(lately.week), month_text=number(lately.month), spark=spark(lately),

@@ -242,6 +242,12 @@ class LogPage:
 
 
 @dataclass(frozen=True)
+class TakenBack:
+    at: datetime
+    text: str  # who took back how much
+
+
+@dataclass(frozen=True)
 class RunPage:
     run: RunLine
     lines: tuple[LogLine, ...]
@@ -249,8 +255,10 @@ class RunPage:
     retries: str
     revision_text: str
     verbs: tuple[Choice, ...] = ()  # what can be done with it by hand
-    undo_url: str = ""
+    undo_url: str = ""  # where something can be taken back
     why_again: str = ""  # what the last try failed of
+    taken_back: tuple[TakenBack, ...] = ()
+    stayed_url: str = ""  # where something stayed then
 
 
 @dataclass(frozen=True)

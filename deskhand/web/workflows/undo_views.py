@@ -20,7 +20,7 @@ from deskhand.accounts import queries
 from deskhand.automation import access, history, undo
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.history import Named
-from deskhand.automation.models import Enrollment, Workflow
+from deskhand.automation.models import Workflow
 from deskhand.automation.undo import Extent, Reversal, Why
 from deskhand.crm.schema.queries import properties_of
 from deskhand.events.types import Actor, ActorKind
@@ -40,6 +40,7 @@ WHYS: dict[Why, str | Promise] = {
     Why.STATUS_GONE: gettext_lazy("The status it had is deleted"),
     Why.PERSON_GONE: gettext_lazy("Whose it was can't have it any more"),
     Why.RECORD_GONE: gettext_lazy("The record is deleted"),
+    Why.TAKEN: gettext_lazy("Another record has what it was, and no two may have the same"),
 }
 
 
@@ -94,12 +95,19 @@ def ask(request: AccountRequest, workflow_id: int) -> HttpResponse:
 def do(request: AccountRequest, workflow_id: int) -> HttpResponse:
     workflow = _allowed(request, workflow_id)
     extent = _extent(request, workflow, request.POST)
-    number, has_more = undo.undo(extent, by=Actor.user(request.user.pk), at=clock.now())
-    if has_more:
+    done = undo.undo(extent, by=Actor.user(request.user.pk), at=clock.now())
+    if done.has_more:
         messages.success(request, _("The first values are back; the others follow."))
     else:
-        said = ngettext("%(num)s value is back.", "%(num)s values are back.", number)
-        messages.success(request, said % {"num": lists.number(number)})
+        said = ngettext("%(num)s value is back.", "%(num)s values are back.", done.back)
+        messages.success(request, said % {"num": lists.number(done.back)})
+    if done.taken:
+        said = ngettext(
+            "%(num)s value stays: another record has what it was, and no two may have the same.",
+            "%(num)s values stay: other records have what they were, and no two may have the same.",
+            done.taken,
+        )
+        messages.warning(request, said % {"num": lists.number(done.taken)})
     return redirect(_back_url(workflow, extent))
 
 
@@ -129,9 +137,8 @@ def _extent(request: AccountRequest, workflow: Workflow, given: dict[str, str]) 
         run_id = whole(given["run"])
         if run_id is None:
             raise NotFound(_("There is no such run."))
-        history.run(request.viewer, workflow, run_id)
-        found = Enrollment.objects.get(account_id=workflow.account_id, pk=run_id)
-        return undo.extent_of_run(found, clock.now())
+        found = history.run(request.viewer, workflow, run_id)
+        return undo.extent_of_run(workflow.pk, found, clock.now())
     if not (given.get("since") or given.get("until")):
         return _last_hour(workflow)
     since, until = _moment("since", given.get("since", "")), _moment("until", given.get("until", ""))

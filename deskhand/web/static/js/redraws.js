@@ -5,8 +5,7 @@ export function connect(box) {
     const button = field?.closest(".field").querySelector("button[name=redraw]");
     if (!button) return;
     if (field !== event.target) {
-      const box = Object.assign(document.createElement("input"), { type: "hidden", name: "redraw-box", value: event.target.value });
-      button.after(box);
+      button.after(Object.assign(document.createElement("input"), { type: "hidden", name: "redraw-box", value: event.target.value }));
     }
     button.form.requestSubmit(button);
   };

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from django.utils.translation import gettext as _
 
 from deskhand.accounts.types import Viewer
-from deskhand.automation import triggers
+from deskhand.automation import kinds, triggers
 from deskhand.automation.actions.forms import Option
 from deskhand.automation.engine.definition import EventMatch
 from deskhand.crm.filters.types import AllOf, Filter, Operator, Value
@@ -38,6 +38,12 @@ def label_of(kind: str, object_type: str) -> str:
     return _(_RAW.get(kind.partition(".")[2], kind))
 
 
+def _options(fact: triggers.Fact, object_type: str) -> tuple[PropertyOption, ...]:
+    if fact.name == triggers.TO_TYPE:
+        return tuple(PropertyOption(kind, kinds.label(kind)) for kind in kinds.told_of(object_type))
+    return tuple(PropertyOption(one.value, str(one.label)) for one in fact.options)
+
+
 class AskedOfEvent(Asked):
     """For conditions on what an event tells."""
 
@@ -46,11 +52,9 @@ class AskedOfEvent(Asked):
         facts = triggers.choice(object_type, kind).facts
         self.of = {fact.name: fact.of for fact in facts if fact.of}
         self.facts = {
-            fact.name: Property(
-                fact.name, str(fact.label), fact.kind, options=tuple(PropertyOption(one.value, str(one.label)) for one in fact.options)
-            )
+            fact.name: Property(fact.name, str(fact.label), fact.kind, options=_options(fact, object_type))
             for fact in facts
-        }  # fmt: skip
+        }
 
     @property
     def record_types(self) -> list[str]:
