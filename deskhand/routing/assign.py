@@ -7,19 +7,32 @@ so two tickets that arrive at once never see the same load (R-ROUTE-26).
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Any
 
+from deskhand.kernel import calendars
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import account_scope
-from deskhand.routing import loads, rosters, waiting
-from deskhand.routing.decision import Batch, Cycle, Draft, Pool, Rule, content_key
-from deskhand.routing.models import RoundRobinState, RoutingRule
-from deskhand.routing.strategies import Ledger
-from deskhand.routing.types import Assignment, NewTicket, Option, Reason, Reroute, Roster, Strategy
+from deskhand.routing import agents, capacity, hours, loads, rosters, skill_rules, waiting
+from deskhand.routing.decision import Batch, Cycle, Draft, Rule, Turns, content_key
+from deskhand.routing.models import RoutingRule
+from deskhand.routing.strategies import Ledger, Room
+from deskhand.routing.types import (
+    Asked,
+    Assignment,
+    Drop,
+    Measure,
+    NewTicket,
+    Option,
+    Reason,
+    Reroute,
+    Roster,
+    Strategy,
+)
 
 _dice = random.SystemRandom()
 
@@ -58,9 +71,14 @@ def route(
             rules = {channel: replace(rule, only_available=True) for channel, rule in rules.items()}
         has_owner = frozenset(pk for pk, (owner_id, _) in locked.items() if owner_id and pk not in leaving)
         to_pick = [t for t in due if _may_pick(rules, t) and t.ticket_id not in has_owner]
-        loads.lock(account_id, {ticket.ticket_type for ticket in to_pick})
-        batch = _prepare(account_id, rules, to_pick, has_owner, now, seed)
-        due = [ticket for ticket in due if not _is_back(batch.roster, ticket)]
+        binding = capacity.binding(account_id) if to_pick else capacity.Binding(False, False, False)
+        kinds = {ticket.ticket_type for ticket in to_pick}
+        kinds = set(loads.TYPES) if kinds and binding.has_totals else kinds
+        loads.lock(account_id, kinds)
+        to_pick = _with_facts(account_id, rules, to_pick, binding, now)
+        batch = _prepare(account_id, rules, to_pick, has_owner, kinds, binding, now, seed)
+        known = {ticket.ticket_id: ticket for ticket in to_pick}
+        due = [known.get(one.ticket_id, one) for one in due if not _is_back(batch.roster, one)]
         return _decide_and_keep(account_id, batch, due, now, is_retry) if due else []
 
 
@@ -121,20 +139,11 @@ def _rule_value(row: RoutingRule, nested: Mapping[int, Sequence[int]]) -> Rule:
         return tuple(dict.fromkeys(below for team in chosen for below in (team, *nested[team])))
 
     return Rule(
-        row.pk,
-        row.channel_account_id,
-        Option(row.option),
-        Strategy(row.strategy),
-        row.only_available,
-        tuple(row.user_ids),
-        teams(row.team_ids),
-        row.include_extra_members,
-        tuple(row.fallback_user_ids),
-        teams(row.fallback_team_ids),
-        row.after_workflows,
-        row.wait_list,
-        Reroute(row.reroute),
-    )
+        row.pk, row.channel_account_id, Option(row.option), Strategy(row.strategy), row.only_available, tuple(row.user_ids),
+        teams(row.team_ids), row.include_extra_members, tuple(row.fallback_user_ids), teams(row.fallback_team_ids),
+        row.after_workflows, row.wait_list, Reroute(row.reroute), row.skill_rule_set_id, row.sticky_hours,
+        row.landing_minutes, row.agent_key, hours.of_rule(row),
+    )  # fmt: skip
 
 
 # In id order, as everywhere; nobody may give these tickets an owner until this transaction ends.
@@ -153,64 +162,148 @@ def _lock_tickets(account_id: int, ticket_ids: Collection[int]) -> dict[int, tup
     return {ticket_id: (owner_id, is_closed) for ticket_id, owner_id, is_closed in found}
 
 
+_LAST_OWNERS = """
+select x.ticket_id, last.owner_id
+from unnest(%(tickets)s::bigint[], %(hours)s::int[]) x(ticket_id, hours)
+join crm_ticket t on t.account_id = %(account)s and t.id = x.ticket_id
+cross join lateral (
+    select o.owner_id from crm_ticket o
+    where o.account_id = t.account_id and o.contact_id = t.contact_id and o.id <> t.id and o.owner_id is not null
+      and o.archived_at is null and not o.is_spam and o.sort_at >= %(now)s - make_interval(hours => x.hours)
+    order by o.sort_at desc, o.id desc limit 1
+) last
+"""
+
+
+def _with_facts(
+    account_id: int,
+    rules: Mapping[int, Rule],
+    tickets: Sequence[NewTicket],
+    binding: capacity.Binding,
+    now: datetime,
+) -> list[NewTicket]:
+    """What some rules ask about tickets besides: what they are worth, and who had to do with their contacts last."""
+    tickets = capacity.weighed(account_id, tickets) if binding.weighs else tickets
+    found = {ticket.ticket_id: ticket for ticket in tickets}
+    hours = {
+        ticket.ticket_id: rules[ticket.channel_account_id or 0].sticky_hours
+        for ticket in tickets
+        if ticket.leaving is None and rules[ticket.channel_account_id or 0].sticky_hours
+    }
+    if hours:
+        facts = {"account": account_id, "tickets": list(hours), "hours": list(hours.values()), "now": now}
+        for ticket_id, owner_id in sql.rows(_LAST_OWNERS, facts):
+            found[ticket_id] = replace(found[ticket_id], last_owner_id=owner_id)
+    return list(found.values())
+
+
 def _prepare(
     account_id: int,
     rules: dict[int, Rule],
     to_pick: Sequence[NewTicket],
     owned: frozenset[int],
+    kinds: Collection[str],
+    binding: capacity.Binding,
     now: datetime,
     seed: int | None,
 ) -> Batch:
     """Read all that the decisions need. The locks are held already, so what is read stays true."""
-    types = {ticket.ticket_type for ticket in to_pick}
     picking = {rule.id: rule for rule in (rules[ticket.channel_account_id or 0] for ticket in to_pick)}
+    asked = _asked(account_id, rules, to_pick, now)
+    roster = _roster(account_id, rules, picking, to_pick, asked, now)
+    ledgers: dict[str, Ledger] = {}
+    room = Room()
+    if kinds:
+        loads.fold(account_id, kinds, now)
+        ledgers, held = loads.ledgers(account_id, kinds, roster.people, now, weighs=binding.weighs)
+        room = capacity.room(account_id, roster.people, held, now)
+    turning = [rule.id for rule in picking.values() if rule.strategy is Strategy.ROUND_ROBIN]
+    seed = _dice.getrandbits(62) if seed is None else seed
+    closed = frozenset(
+        rule.id for rule in rules.values() if rule.hours and not calendars.is_open(rule.hours, now)
+    )
+    return Batch(
+        rules, roster, ledgers, room, _served(account_id, turning), seed, owned, asked, closed, frozenset(agents.known),
+        weighs=binding.weighs,
+    )  # fmt: skip
+
+
+def _roster(
+    account_id: int,
+    rules: Mapping[int, Rule],
+    picking: Mapping[int, Rule],
+    to_pick: Sequence[NewTicket],
+    asked: Mapping[int, Asked],
+    now: datetime,
+) -> Roster:
     owners = {ticket.contact_owner_id for ticket in to_pick if ticket.contact_owner_id is not None}
     owners = owners if any(rule.option is Option.CONTACT_OWNER for rule in picking.values()) else set()
     owners |= {ticket.leaving.user_id for ticket in to_pick if ticket.leaving}
+    owners |= {ticket.last_owner_id for ticket in to_pick if ticket.last_owner_id is not None}
     users = owners.union(*((*rule.user_ids, *rule.fallback_user_ids) for rule in picking.values()))
+    users = users.union(*((*one.user_ids, *one.relaxed_user_ids) for one in asked.values()))
+    closed = [rule for rule in rules.values() if rule.hours]
+    users = users.union(*(rule.user_ids for rule in closed))
     teams = {team_id for rule in rules.values() for team_id in (*rule.team_ids, *rule.fallback_team_ids)}
-    roster = rosters.read(account_id, users, teams, now)
-    ledgers: dict[str, Ledger] = {}
-    if types:
-        loads.fold(account_id, types, now)
-        ledgers = loads.ledgers(account_id, types, roster.people, now)
-    turning = [rule.id for rule in picking.values() if rule.strategy is Strategy.ROUND_ROBIN]
-    seed = _dice.getrandbits(62) if seed is None else seed
-    return Batch(rules, roster, ledgers, _served(account_id, turning), seed, owned)
+    return rosters.read(account_id, users, teams, now)
 
 
-def foresee(account_id: int, channel_account_id: int, now: datetime) -> tuple[Draft, Ledger]:
+def _asked(
+    account_id: int, rules: Mapping[int, Rule], tickets: Sequence[NewTicket], now: datetime
+) -> dict[int, Asked]:
+    """What skill rules ask of these tickets (R-SKILL-10); those that leave somebody are asked of again."""
+    by_set: dict[int, list[int]] = defaultdict(list)
+    for ticket in tickets:
+        rule_set = rules[ticket.channel_account_id or 0].skill_rule_set_id
+        if rule_set is not None:
+            by_set[rule_set].append(ticket.ticket_id)
+    return skill_rules.asked(account_id, by_set, now) if by_set else {}
+
+
+def foresee(account_id: int, channel_account_id: int, now: datetime) -> tuple[Draft, Ledger, Room]:
     """What would become of a new mail's ticket at this moment, with the loads it was decided by (R-ROUTE-70).
 
-    Nothing is locked, kept or counted; the contact is one without an owner. The number of queries is fixed.
+    Nothing is locked, kept or counted; the contact is one without an owner and without a past, the ticket asks for no
+    skills. The number of queries is fixed.
     """
     with account_scope(account_id):
         rules = _rules(account_id, [channel_account_id])
-        rule = rules.get(channel_account_id)
-        users = {*rule.user_ids, *rule.fallback_user_ids} if rule else set()
-        teams = {*rule.team_ids, *rule.fallback_team_ids} if rule else set()
-        roster = rosters.read(account_id, users, teams, now)
-        ledger = loads.present(account_id, loads.MAIL, roster.people, now)
-        shown = Ledger(dict(ledger.loads), dict(ledger.turns))
-        cycles = RoundRobinState.objects.filter(
-            account_id=account_id, rule__channel_account_id=channel_account_id
+        picking = {rule.id: rule for rule in rules.values()}
+        roster = _roster(account_id, rules, picking, (), {}, now)
+        weighs = capacity.binding(account_id).weighs
+        ledgers, held = loads.present(account_id, roster.people, now, weighs=weighs)
+        room = capacity.room(account_id, roster.people, held, now)
+        shown = ledgers[loads.MAIL].copy(), room.copy()
+        served = _read_cycles(account_id, list(picking), is_locked=False)
+        closed = frozenset(
+            rule.id for rule in rules.values() if rule.hours and not calendars.is_open(rule.hours, now)
         )
-        served = {(one.rule_id, one.step): one.served_user_ids for one in cycles}
-        batch = Batch(rules, roster, {loads.MAIL: ledger}, served, _dice.getrandbits(62))
+        batch = Batch(
+            rules,
+            roster,
+            ledgers,
+            room,
+            served,
+            _dice.getrandbits(62),
+            closed=closed,
+            agents=frozenset(agents.known),
+        )
         [draft] = batch.decide([(NewTicket(0, channel_account_id, loads.MAIL), 0)])
-        return draft, shown
+        return draft, *shown
 
 
-def _served(account_id: int, rule_ids: Sequence[int]) -> dict[Cycle, Sequence[int]]:
+def _served(account_id: int, rule_ids: Sequence[int]) -> dict[Cycle, Turns]:
     """The cycles of the rules, locked: two types of ticket may share a rule."""
-    if not rule_ids:
-        return {}
+    return _read_cycles(account_id, rule_ids, is_locked=True) if rule_ids else {}
+
+
+def _read_cycles(account_id: int, rule_ids: Sequence[int], *, is_locked: bool) -> dict[Cycle, Turns]:
     found = sql.rows(
-        "select rule_id, step, served_user_ids from routing_roundrobinstate"
-        " where account_id = %s and rule_id = any(%s) order by rule_id, step for update",
+        "select rule_id, step, served_user_ids, number from routing_roundrobinstate"
+        f" where account_id = %s and rule_id = any(%s) order by rule_id, step {'for update' if is_locked else ''}",
         [account_id, sorted(rule_ids)],
     )
-    return {(rule_id, step): served for rule_id, step, served in found}
+    return {(rule_id, step): (served, number) for rule_id, step, served, number in found}
 
 
 # -- Deciding and keeping -----------------------------------------------------------------------------------------
@@ -220,7 +313,7 @@ def _decide_and_keep(
     account_id: int, batch: Batch, due: Sequence[NewTicket], now: datetime, is_retry: bool
 ) -> list[Assignment]:
     """Ids are drawn under the lock, so a later decision has a greater one: it is the turn."""
-    before = {kind: Ledger(dict(led.loads), dict(led.turns)) for kind, led in batch.ledgers.items()}
+    before = Start.of(batch)
     ids = sql.ids("routing_decision", len(due))
     drafts = batch.decide(zip(due, ids, strict=True))
     picked = [draft for draft in drafts if draft.user_id is not None]
@@ -240,10 +333,17 @@ def _decide_and_keep(
     )
     return [
         Assignment(
-            draft.ticket.ticket_id, draft.user_id, draft.team_ids, draft.turn, draft.reason, draft.rule_id
+            draft.ticket.ticket_id, draft.user_id, draft.team_ids, draft.turn, draft.reason, draft.rule_id, draft.agent_key,
+            _offline_owner(draft),
         )
         for draft in drafts
-    ]
+    ]  # fmt: skip
+
+
+def _offline_owner(draft: Draft) -> int | None:
+    """R-ROUTE-62"""
+    dropped = [one for pool in draft.pools if pool.is_contact_owner for one in pool.sifted.dropped]
+    return next((user_id for user_id, drop in dropped if drop is Drop.AWAY), None)
 
 
 def _waits(batch: Batch, draft: Draft) -> bool:
@@ -260,47 +360,76 @@ def _is_told(draft: Draft) -> bool:
 def _keep(
     account_id: int,
     batch: Batch,
-    before: dict[str, Ledger],
+    before: Start,
     drafts: Sequence[Draft],
     picked: Sequence[Draft],
     now: datetime,
 ) -> None:
-    keep_decisions(account_id, batch, before, drafts, picked, now)
+    keep_decisions(account_id, batch, before, drafts, now)
     _keep_cycles(account_id, batch.cycles())
 
 
+@dataclass(frozen=True)
+class Start:
+    """What a batch starts from, before it moves on."""
+
+    ledgers: Mapping[str, Ledger]
+    room: Room
+
+    @classmethod
+    def of(cls, batch: Batch) -> Start:
+        return cls({kind: ledger.copy() for kind, ledger in batch.ledgers.items()}, batch.room.copy())
+
+
 def keep_decisions(
-    account_id: int,
-    batch: Batch,
-    before: dict[str, Ledger],
-    drafts: Sequence[Draft],
-    picked: Sequence[Draft],
-    now: datetime,
+    account_id: int, batch: Batch, before: Start, drafts: Sequence[Draft], now: datetime
 ) -> None:
-    """Write them with all that makes the choice again: pools, loads `before`, and whose turn it was."""
-    vectors = {kind: _vector(kind, picked) for kind in sorted({draft.ticket.ticket_type for draft in picked})}
+    """Write them with all that makes the choice again: pools, loads and limits `before`, and whose turn it was."""
+    chose = [draft for draft in drafts if draft.pools]
+    vectors = {kind: _vector(kind, chose) for kind in sorted({draft.ticket.ticket_type for draft in chose})}
+    vectors = {kind: users for kind, users in vectors.items() if users}
     contents = {pool.key: pool.content for draft in drafts for pool in draft.pools}
     rosters_of = {kind: {"users": users} for kind, users in vectors.items()}
     keys = {kind: content_key(content) for kind, content in rosters_of.items()}
     contents |= {keys[kind]: partial(dict, content) for kind, content in rosters_of.items()}
     snapshots = _keep_snapshots(account_id, contents, now)
     batch_ids = dict(zip(vectors, sql.ids("routing_routingbatch", len(vectors)), strict=True))
-    served = {f"{rule_id}:{step}": list(users) for (rule_id, step), users in batch.served.items()}
+    served = {f"{rule_id}:{cycle}": list(users) for (rule_id, cycle), (users, _) in batch.served.items()}
+    cycles = {
+        f"{rule_id}:{cycle}": number for (rule_id, cycle), (_, number) in batch.served.items() if number
+    }
     if vectors:
+        call = min(batch_ids.values())
         _insert_batches(account_id, [
             (
-                batch_ids[kind], kind, now, batch.seed, snapshots[keys[kind]],
-                _array(before[kind].standing(user_id)[0] for user_id in users),
-                _array(before[kind].standing(user_id)[1] for user_id in users), sql.Jsonb(served),
+                batch_ids[kind], kind, now, batch.seed, snapshots[keys[kind]], sql.Jsonb(served), sql.Jsonb(cycles), call,
+                batch.weighs, *_standings(before, kind, users),
             )
             for kind, users in vectors.items()
         ])  # fmt: skip
     _insert_decisions(account_id, drafts, batch_ids, snapshots, now)
 
 
-def _vector(ticket_type: str, picked: Sequence[Draft]) -> list[int]:
-    """The users whose loads could matter for the picks of this type."""
-    pools = (pool for draft in picked if draft.ticket.ticket_type == ticket_type for pool in draft.pools)
+def _standings(before: Start, kind: str, users: Sequence[int]) -> Iterator[str]:
+    """Loads, turns, what is held, limits, measures and shares of the users, each as an array."""
+    ledger, room = before.ledgers.get(kind, Ledger()), before.room
+    yield _array(ledger.standing(user_id)[0] for user_id in users)
+    yield _array(ledger.standing(user_id)[1] for user_id in users)
+    if not room.terms:
+        yield from ["{}"] * 4
+        return
+    standings = [room.standing(user_id, kind) for user_id in users]
+    yield _array(held for held, _ in standings)
+    yield _array(-1 if limit is None else limit for _, limit in standings)
+    yield _array(int(room.of(user_id).measure is Measure.TOTAL) for user_id in users)
+    yield _array(room.of(user_id).share for user_id in users)
+
+
+def _vector(ticket_type: str, chose: Sequence[Draft]) -> list[int]:
+    """The users whose loads and limits could matter for the decisions about this type."""
+    pools = {
+        pool.key: pool for draft in chose if draft.ticket.ticket_type == ticket_type for pool in draft.pools
+    }.values()
     return sorted({user_id for pool in pools for user_id in pool.sifted.eligible})
 
 
@@ -332,20 +461,23 @@ def _keep_snapshots(
 
 
 _INSERT_BATCHES = """
-insert into routing_routingbatch (account_id, id, ticket_type, at, seed, roster_id, loads, turns, served)
-select %s, x.id, x.kind, x.at, x.seed, x.roster, x.loads::int[], x.turns::bigint[], x.served
-from unnest(%s::bigint[], %s::text[], %s::timestamptz[], %s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::jsonb[])
-    x(id, kind, at, seed, roster, loads, turns, served)
+insert into routing_routingbatch (account_id, id, ticket_type, at, seed, roster_id, served, cycles, call, weighs, loads, turns,
+    held, limits, measures, shares)
+select %s, x.id, x.kind, x.at, x.seed, x.roster, x.served, x.cycles, x.call, x.weighs, x.loads::int[], x.turns::bigint[],
+    x.held::int[], x.limits::int[], x.measures::smallint[], x.shares::smallint[]
+from unnest(%s::bigint[], %s::text[], %s::timestamptz[], %s::bigint[], %s::bigint[], %s::jsonb[], %s::jsonb[], %s::bigint[],
+            %s::boolean[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
+    x(id, kind, at, seed, roster, served, cycles, call, weighs, loads, turns, held, limits, measures, shares)
 """
 
 _INSERT_DECISIONS = """
 insert into routing_decision (account_id, at, id, ticket_id, channel_account_id, rule_id, reason, user_id, team_ids,
-    left_user_id, left_because, batch_id, position, snapshot_id, fallback_snapshot_id)
+    left_user_id, left_because, batch_id, position, points, cycle, snapshot_ids)
 select %s, %s, x.id, x.ticket, x.channel, x.rule, x.reason, x.owner, x.teams::bigint[], x.leaves, x.because, x.batch,
-    x.position, x.own, x.fallback
+    x.position, x.points, x.cycle, x.snapshots::bigint[]
 from unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::bigint[], %s::text[], %s::bigint[],
-            %s::text[], %s::bigint[], %s::int[], %s::bigint[], %s::bigint[])
-    x(id, ticket, channel, rule, reason, owner, teams, leaves, because, batch, position, own, fallback)
+            %s::text[], %s::bigint[], %s::int[], %s::int[], %s::bigint[], %s::text[])
+    x(id, ticket, channel, rule, reason, owner, teams, leaves, because, batch, position, points, cycle, snapshots)
 """
 
 
@@ -362,30 +494,27 @@ def _insert_decisions(
 ) -> None:
     rows = []
     for position, draft in enumerate(drafts):
-        tried: list[Pool | None] = [*draft.pools, None, None]
-        own, fallback = (snapshots[pool.key] if pool else None for pool in tried[:2])
-        batch_id = batch_ids.get(draft.ticket.ticket_type) if draft.user_id is not None else None
+        batch_id = batch_ids.get(draft.ticket.ticket_type) if draft.pools else None
         leaving = draft.ticket.leaving
         leaves, because = (leaving.user_id, leaving.because.value) if leaving else (None, "")
         rows.append((
             draft.turn, draft.ticket.ticket_id, draft.ticket.channel_account_id, draft.rule_id or None, draft.reason.value,
-            draft.user_id, _array(draft.team_ids), leaves, because, batch_id, position, own, fallback,
+            draft.user_id, _array(draft.team_ids), leaves, because, batch_id, position, draft.ticket.points, draft.cycle,
+            _array(snapshots[pool.key] for pool in draft.pools),
         ))  # fmt: skip
     sql.execute(_INSERT_DECISIONS, [account_id, now, *(list(column) for column in zip(*rows, strict=True))])
 
 
 _KEEP_CYCLES = """
-insert into routing_roundrobinstate (account_id, rule_id, step, served_user_ids)
-select %s, x.rule, x.step, x.served::bigint[] from unnest(%s::bigint[], %s::int[], %s::text[]) x(rule, step, served)
-order by x.rule, x.step
-on conflict (account_id, rule_id, step) do update set served_user_ids = excluded.served_user_ids
+insert into routing_roundrobinstate (account_id, rule_id, step, served_user_ids, number)
+select %s, x.rule, x.step, x.served::bigint[], x.number
+from unnest(%s::bigint[], %s::bigint[], %s::text[], %s::bigint[]) x(rule, step, served, number) order by x.rule, x.step
+on conflict (account_id, rule_id, step) do update set served_user_ids = excluded.served_user_ids, number = excluded.number
 """
 
 
-def _keep_cycles(account_id: int, cycles: dict[Cycle, list[int]]) -> None:
+def _keep_cycles(account_id: int, cycles: Mapping[Cycle, tuple[Sequence[int], int]]) -> None:
     if not cycles:
         return
-    rules, steps = zip(*cycles, strict=True)
-    sql.execute(
-        _KEEP_CYCLES, [account_id, list(rules), list(steps), [_array(users) for users in cycles.values()]]
-    )
+    rows = [(rule_id, step, _array(users), number) for (rule_id, step), (users, number) in cycles.items()]
+    sql.execute(_KEEP_CYCLES, [account_id, *(list(column) for column in zip(*rows, strict=True))])

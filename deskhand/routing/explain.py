@@ -5,19 +5,19 @@ What stands in no column (loads, the tie and how it was broken) is worked out ag
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from deskhand.accounts.models import Team, User
-from deskhand.routing import assign, strategies
-from deskhand.routing.decision import FALLBACK, OWN, Draft, Pool
-from deskhand.routing.models import Decision, WaitingTicket
-from deskhand.routing.strategies import NEVER, Ledger
-from deskhand.routing.types import Candidate, Drop, Left, Option, Reason, Strategy
+from deskhand.routing import assign, loads, strategies
+from deskhand.routing.decision import FALLBACK, Draft, Pool, Step
+from deskhand.routing.models import Decision, RosterSnapshot, RoutingBatch, WaitingTicket
+from deskhand.routing.strategies import NEVER, Ledger, Room
+from deskhand.routing.types import Candidate, Drop, Left, Measure, Option, Reason, Strategy, Terms
 
 NAMES_SHOWN = 5
 
@@ -26,6 +26,7 @@ OPTIONS = {
     Option.USERS_AND_TEAMS: gettext_lazy("Specific users and teams"),
     Option.TEAMS: gettext_lazy("Teams only"),
     Option.CONTACT_OWNER: gettext_lazy("Contact owner"),
+    Option.AI_AGENT: gettext_lazy("AI agent first"),
 }
 STRATEGIES = {
     Strategy.LOAD_BALANCED: gettext_lazy("Load balanced"),
@@ -39,6 +40,7 @@ DROPS = {
     Drop.NO_ACCESS: gettext_lazy("may not see tickets"),
     Drop.EXTRA_MEMBER: gettext_lazy("only an extra member of the team"),
     Drop.AWAY: gettext_lazy("away"),
+    Drop.FULL: gettext_lazy("has as many tickets as they may be given"),
 }
 REROUTED = {
     Left.AWAY: gettext_lazy("Re-routed because %(name)s went away."),
@@ -82,6 +84,9 @@ class Replay:
     pool: Pool
     candidates: tuple[Candidate, ...]
     chosen: Candidate | None
+    full: tuple[int, ...]  # who had no room for it (R-CAP-6)
+    room: Room
+    ticket_type: str
 
 
 def explain(decision: Decision) -> Explanation:
@@ -89,13 +94,28 @@ def explain(decision: Decision) -> Explanation:
     pools = _pools(decision)
     replayed = replay(decision) if decision.batch_id else None
     names = _names(decision, pools)
-    dropped = tuple(
-        Passed(user_id, names[user_id], str(DROPS[drop]))
-        for pool in pools
-        for user_id, drop in pool.sifted.dropped
-    )
+    full = _full(replayed, names) if replayed else ()
     details = tuple(_details(decision, pools, replayed, names))
-    return Explanation(_headline(decision, pools, names), decision.at, details, dropped)
+    headline = _headline(decision, pools, names, bool(full))
+    return Explanation(headline, decision.at, details, (*_dropped(pools, names), *full))
+
+
+def _dropped(pools: Sequence[Pool], names: _Names) -> tuple[Passed, ...]:
+    """Each once, however many pools they stood in."""
+    found = {user_id: drop for pool in pools for user_id, drop in pool.sifted.dropped}
+    return tuple(Passed(user_id, names[user_id], str(DROPS[drop])) for user_id, drop in found.items())
+
+
+def _full(replayed: Replay, names: _Names) -> tuple[Passed, ...]:
+    """Who had no room for it, with what they had (R-CAP-6)."""
+    return tuple(
+        Passed(user_id, names[user_id], _filled(*replayed.room.standing(user_id, replayed.ticket_type)))
+        for user_id in replayed.full
+    )
+
+
+def _filled(held: int, limit: int | None) -> str:
+    return _("full: %(held)s of %(limit)s") % {"held": held, "limit": limit}
 
 
 @dataclass(frozen=True)
@@ -110,7 +130,7 @@ class Foreseen:
 
 def foresee(account_id: int, channel_account_id: int, now: datetime) -> Foreseen:
     """Tell what would become of a new ticket at this moment. A fixed number of queries."""
-    draft, ledger = assign.foresee(account_id, channel_account_id, now)
+    draft, ledger, room = assign.foresee(account_id, channel_account_id, now)
     pools = list(draft.pools)
     wanted = {
         user_id
@@ -118,17 +138,20 @@ def foresee(account_id: int, channel_account_id: int, now: datetime) -> Foreseen
         for user_id in (*pool.sifted.eligible, *(one for one, _ in pool.sifted.dropped))
     }
     names = _Names(User.objects.filter(pk__in=wanted).values_list("id", "name"))
-    passed = tuple(
-        Passed(user_id, names[user_id], str(DROPS[drop]))
-        for pool in pools
-        for user_id, drop in pool.sifted.dropped
-    )
     last = pools[-1].sifted.eligible if pools else ()
-    takers = tuple((one.user_id, names[one.user_id], one.load) for one in ledger.candidates(last))
-    return Foreseen(_would(draft, pools, names), draft.user_id, takers, passed)
+    able = [user_id for user_id in last if room.fits(user_id, loads.MAIL, 1)]
+    full = [user_id for user_id in last if user_id not in able]
+    passed = (
+        *_dropped(pools, names),
+        *(Passed(pk, names[pk], _filled(*room.standing(pk, loads.MAIL))) for pk in full),
+    )
+    takers = tuple(
+        (one.user_id, names[one.user_id], one.load) for one in strategies.candidates(able, ledger, room)
+    )
+    return Foreseen(_would(draft, pools, names, bool(full)), draft.user_id, takers, passed)
 
 
-def _would(draft: Draft, pools: list[Pool], names: _Names) -> str:
+def _would(draft: Draft, pools: list[Pool], names: _Names, is_full: bool) -> str:
     match draft.reason:
         case Reason.ASSIGNED:
             return _who_would(pools[-1]) % {"name": names[draft.user_id or 0]}
@@ -140,8 +163,14 @@ def _would(draft: Draft, pools: list[Pool], names: _Names) -> str:
             return _("It would go to the owner of the contact who writes; without one, to nobody.")
         case Reason.EMPTY_POOL:
             return _("Nobody would get it: there is nobody left in the rule.")
+        case Reason.AI_AGENT:
+            return _("It would go to the AI agent, which answers first.")
+        case Reason.CLOSED:
+            return _("Nobody would get it: the channel is closed at this hour.")
         case _:
             drops = {drop for pool in pools for _user_id, drop in pool.sifted.dropped}
+            if is_full:
+                return _("Nobody would get it: who is there has as many tickets as they may be given.")
             if drops <= {Drop.AWAY, Drop.EXTRA_MEMBER}:
                 return _("Nobody would get it: everybody in the rule is away.")
             return _("Nobody would get it: nobody in the rule can take it.")
@@ -163,44 +192,78 @@ def _who_would(pool: Pool) -> str:
 
 
 def replay(decision: Decision) -> Replay | None:
-    """Make the choice again from what its batch started from; None for a decision that picked nobody."""
+    """Make the choice again from what its batch started from; None for a decision that looked among nobody.
+
+    Only what is stored is asked. Two queries.
+    """
     batch, pools = decision.batch, _pools(decision)
     if batch is None or not pools:
         return None
+    ledger, room = _start(batch)
+    pool = pools[-1]
+    cycle = f"{decision.rule_id or 0}:{pool.cycle}"
+    served, number = frozenset(batch.served.get(cycle, ())), batch.cycles.get(cycle, 0)
+    earlier = Decision.objects.filter(
+        account_id=batch.account_id,
+        batch__call=batch.call,
+        position__lt=decision.position,
+        user_id__isnull=False,
+    ).select_related("batch")
+    for before in earlier.order_by("position"):
+        user_id, kind = before.user_id or 0, before.batch.ticket_type if before.batch else ""
+        if kind == batch.ticket_type:
+            ledger.give(user_id, before.pk, before.points)
+        room.take(user_id, kind, before.points)
+        if f"{before.rule_id or 0}:{before.cycle}" == cycle:
+            served, number = strategies.after_turn(user_id, room.of(user_id).share, served, number)
+    able = [one for one in pool.sifted.eligible if room.fits(one, batch.ticket_type, decision.points)]
+    full = tuple(one for one in pool.sifted.eligible if one not in able)
+    in_order = {user_id: order for order, user_id in enumerate(pool.sifted.eligible)}
+    candidates = [
+        replace(one, order=in_order[one.user_id])
+        for one in strategies.candidates(able, ledger, room, pool.second)
+    ]
+    chosen = _choose(pool, candidates, served, number, batch.seed, decision.pk)
+    return Replay(pool, tuple(candidates), chosen, full, room, batch.ticket_type)
+
+
+def _start(batch: RoutingBatch) -> tuple[Ledger, Room]:
     users = batch.roster.content["users"]
     turns = {user_id: turn for user_id, turn in zip(users, batch.turns, strict=True) if turn != NEVER}
     ledger = Ledger(dict(zip(users, batch.loads, strict=True)), turns)
-    pool = pools[-1]
-    cycle = f"{decision.rule_id or 0}:{pool.step}"
-    served = frozenset(batch.served.get(cycle, ()))
-    everyone = ledger.candidates(pool.sifted.eligible)
-    earlier = batch.decisions.filter(account_id=batch.account_id, position__lt=decision.position)
-    for before in earlier.order_by("position"):
-        ledger.give(before.user_id or 0, before.pk)
-        step = FALLBACK if before.fallback_snapshot_id else OWN
-        if f"{before.rule_id or 0}:{step}" == cycle:
-            served = strategies.round_robin(everyone, served)[1]
-    candidates = ledger.candidates(pool.sifted.eligible)
-    return Replay(pool, tuple(candidates), _choose(pool, candidates, served, batch.seed, decision.pk))
+    if not batch.limits:
+        return ledger, Room()
+    kind, terms, held = batch.ticket_type, {}, {}
+    facts = zip(users, batch.held, batch.limits, batch.measures, batch.shares, strict=True)
+    for user_id, holds, limit, is_total, share in facts:
+        at_most = None if limit < 0 else limit
+        measure = Measure.TOTAL if is_total else Measure.BY_TYPE
+        terms[user_id] = Terms(
+            measure, at_most if is_total else None, {} if is_total else {kind: at_most}, share
+        )
+        held[user_id, kind] = holds
+    return ledger, Room(terms, held)
 
 
 def _choose(
-    pool: Pool, candidates: list[Candidate], served: Collection[int], seed: int, turn: int
+    pool: Pool, candidates: list[Candidate], served: Collection[int], number: int, seed: int, turn: int
 ) -> Candidate | None:
-    if pool.is_contact_owner:
-        return candidates[0]
+    if pool.is_contact_owner or pool.step == Step.LAST_OWNER:
+        return candidates[0] if candidates else None
     match pool.strategy:
         case Strategy.LOAD_BALANCED:
             return strategies.load_balanced(candidates)
         case Strategy.ROUND_ROBIN:
-            return strategies.round_robin(candidates, served)[0]
+            return strategies.round_robin(candidates, served, number)[0]
         case Strategy.RANDOM:
             return strategies.at_random(candidates, seed=seed, turn=turn)
 
 
 def _pools(decision: Decision) -> list[Pool]:
-    kept = (decision.snapshot, decision.fallback_snapshot)
-    return [Pool.from_content(snapshot.content) for snapshot in kept if snapshot is not None]
+    """Those that were tried, in order. One query."""
+    ids = decision.snapshot_ids
+    found = RosterSnapshot.objects.filter(account_id=decision.account_id).in_bulk(ids) if ids else {}
+    return [Pool.from_content(found[pk].content) for pk in ids if pk in found]
 
 
 # -- Words --------------------------------------------------------------------------------------------------------
@@ -220,16 +283,16 @@ def _names(decision: Decision, pools: Iterable[Pool]) -> _Names:
     return _Names(User.objects.filter(pk__in=wanted).values_list("id", "name"))
 
 
-def _headline(decision: Decision, pools: list[Pool], names: _Names) -> str:
-    """Of a ticket that left somebody: why it did, too (R-ROUTE-54)."""
+def _headline(decision: Decision, pools: list[Pool], names: _Names, is_full: bool) -> str:
+    """Of a ticket that left somebody: why it did, too (R-ROUTE-54). `is_full`: somebody had no room for it."""
     if decision.left_user_id is None:
-        return _outcome(decision, pools, names)
+        return _outcome(decision, pools, names, is_full)
     words = KEPT if decision.user_id is None else REROUTED
     why = str(words[Left(decision.left_because)]) % {"name": names[decision.left_user_id]}
-    return why if decision.user_id is None else f"{why} {_outcome(decision, pools, names)}"
+    return why if decision.user_id is None else f"{why} {_outcome(decision, pools, names, is_full)}"
 
 
-def _outcome(decision: Decision, pools: list[Pool], names: _Names) -> str:
+def _outcome(decision: Decision, pools: list[Pool], names: _Names, is_full: bool) -> str:
     match Reason(decision.reason):
         case Reason.ASSIGNED:
             return _who(pools[-1]) % {"name": names[decision.user_id or 0]}
@@ -245,13 +308,21 @@ def _outcome(decision: Decision, pools: list[Pool], names: _Names) -> str:
             return _("Nobody was assigned: there is nobody left in the rule.")
         case Reason.ALREADY_OWNED:
             return _("Left as it was: the ticket had an owner before routing.")
+        case Reason.AI_AGENT:
+            return _("Given to the AI agent, which answers first.")
+        case Reason.CLOSED:
+            return _("Nobody was assigned: the channel was closed at this hour.")
         case Reason.ALL_DROPPED:
+            if is_full:
+                return _("Nobody was assigned: who was there had as many tickets as they may be given.")
             return _nobody({drop for pool in pools for _user_id, drop in pool.sifted.dropped})
 
 
 def _who(pool: Pool) -> str:
     if pool.is_contact_owner:
         return _("Assigned to %(name)s, the contact's owner.")
+    if pool.step == Step.LAST_OWNER:
+        return _("Assigned to %(name)s, who had to do with this contact last.")
     if len(pool.sifted.eligible) == 1:
         return _("Assigned to %(name)s, the only one who could take it.")
     match pool.strategy:
@@ -274,11 +345,18 @@ def _details(
 ) -> Iterable[tuple[str, str]]:
     if pools:
         yield _("Rule"), _rule(pools[0])
-    if len(pools) > 1:
+    for pool in pools:
+        if pool.skill_rule:
+            yield (
+                _("Skills"),
+                _("“%(rule)s”: %(skills)s") % {"rule": pool.skill_rule, "skills": ", ".join(pool.skills)},
+            )
+            break
+    if pools and pools[-1].step == FALLBACK and len(pools) > 1:
         yield _("Fallback"), _("The rule's own choice could not take it, so its fallback was asked.")
     if pools and not pools[-1].is_contact_owner:
         yield _("Distribution"), str(STRATEGIES[pools[-1].strategy])
-        yield _("Could take it"), _how_many(pools[-1])
+        yield _("Could take it"), _how_many(pools[-1], len(replayed.full) if replayed else 0)
     if replayed is not None and replayed.chosen is not None and len(replayed.candidates) > 1:
         yield from _choice(replayed, replayed.chosen, names)
     if WaitingTicket.objects.filter(account_id=decision.account_id, ticket_id=decision.ticket_id).exists():
@@ -299,10 +377,10 @@ def _rule(pool: Pool) -> str:
     return _("%(option)s, only if available") % {"option": option} if pool.only_available else option
 
 
-def _how_many(pool: Pool) -> str:
+def _how_many(pool: Pool, full: int) -> str:
     total = len(pool.sifted.eligible) + len(pool.sifted.dropped)
     text = ngettext("%(count)s of %(total)s person", "%(count)s of %(total)s people", total)
-    return text % {"count": len(pool.sifted.eligible), "total": total}
+    return text % {"count": len(pool.sifted.eligible) - full, "total": total}
 
 
 def _choice(replayed: Replay, chosen: Candidate, names: _Names) -> Iterable[tuple[str, str]]:

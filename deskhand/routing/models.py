@@ -6,11 +6,11 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 
-from deskhand.routing.types import Left, Option, Reason, Reroute, Source, Status, Strategy
+from deskhand.routing.types import Left, Measure, Option, Reason, Reroute, Source, Status, Strategy
 
 
 def _known(
-    field: str, values: type[Option | Strategy | Reroute | Status | Source | Reason], name: str
+    field: str, values: type[Option | Strategy | Reroute | Status | Source | Reason | Measure], name: str
 ) -> models.CheckConstraint:
     return models.CheckConstraint(
         condition=Q(**{f"{field}__in": [value.value for value in values]}), name=name
@@ -40,6 +40,22 @@ class RoutingRule(models.Model):
     wait_list = models.BooleanField(default=False)
     #: Whether open tickets go to somebody else when their owner does (R-ROUTE-54).
     reroute = models.TextField(default=Reroute.NEVER)
+    #: The rules that ask for skills first (R-SKILL-10).
+    skill_rule_set_id = models.BigIntegerField(null=True)
+    #: For so many hours after they last had to do with a contact, an agent gets that contact's new tickets first; 0 never.
+    sticky_hours = models.IntegerField(default=0, db_default=0)
+    #: The wait-list is dealt among those who come within so many minutes, not all to the first; 0 as they come.
+    landing_minutes = models.IntegerField(default=0, db_default=0)
+    #: The automatic agent of AI_AGENT; the fallback is asked where it can't answer (R-AI-2).
+    agent_key = models.TextField(default="", db_default="")
+    #: The channel's own hours as in WorkingHours; without blocks it is always open (R-ROUTE-81, R-ROUTE-90).
+    hours_zone = models.TextField(default="", db_default="")
+    hours_blocks = models.JSONField(default=list, db_default=[])
+    #: Of calls (R-ROUTE-91..94): all at once or one after another, for how long each, and what callers hear then.
+    ring_all = models.BooleanField(default=False, db_default=False)
+    ring_seconds = models.SmallIntegerField(default=20, db_default=20)
+    unanswered_message = models.TextField(default="", db_default="")
+    closed_message = models.TextField(default="", db_default="")
     updated_at = models.DateTimeField()
 
     class Meta:
@@ -48,16 +64,23 @@ class RoutingRule(models.Model):
             _known("option", Option, "rule_option_known"),
             _known("strategy", Strategy, "rule_strategy_known"),
             _known("reroute", Reroute, "rule_reroute_known"),
+            models.CheckConstraint(
+                condition=Q(sticky_hours__gte=0, landing_minutes__gte=0, ring_seconds__gte=5),
+                name="rule_spans",
+            ),
         ]
 
 
 class RoundRobinState(models.Model):
-    """Who had a turn in the running cycle of a rule's pool (R-ROUTE-37). `step` tells the fallback's pool apart."""
+    """Who had a turn in the running cycle of a rule's pool (R-ROUTE-37). `step` tells its pools apart."""
 
     account_id = models.BigIntegerField()
     rule = models.ForeignKey(RoutingRule, models.CASCADE, db_index=False, related_name="+")
-    step = models.SmallIntegerField(default=0)  # 0 the rule's own pool, 1 its fallback
+    step = models.BigIntegerField(default=0)  # decision.Pool.cycle
     served_user_ids = ArrayField(models.BigIntegerField(), default=list)
+    number = models.BigIntegerField(
+        default=0, db_default=0
+    )  # of the cycle: who has half a share is due in every other
 
     class Meta:
         constraints = [
@@ -71,6 +94,7 @@ class Rotation(models.Model):
     account_id = models.BigIntegerField()
     key = models.TextField()  # names the step
     served_user_ids = ArrayField(models.BigIntegerField(), default=list)
+    number = models.BigIntegerField(default=0, db_default=0)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account_id", "key"], name="one_cycle_per_rotation")]
@@ -87,11 +111,56 @@ class WaitingTicket(models.Model):
         constraints = [models.UniqueConstraint(fields=["account_id", "ticket_id"], name="ticket_waits_once")]
 
 
-# -- Loads --------------------------------------------------------------------------------------------------------
+# -- Loads and limits ----------------------------------------------------------------------------------------------
+
+
+class RoutingSettings(models.Model):
+    """What counts how much in an account. No row is the same as these defaults."""
+
+    account_id = models.BigIntegerField(unique=True)
+    #: Tickets in these statuses, and older ones than so many days, count for no limit (R-CAP-9) …
+    excluded_stage_ids = ArrayField(models.BigIntegerField(), default=list)
+    excluded_after_days = models.IntegerField(null=True)
+    #: … nor as load.
+    excludes_from_load = models.BooleanField(default=False)
+    #: Whether tickets count by effort, and what each is worth: {"types": {CALL: 3}, "channels": {"12": 2}, "priorities":
+    #: {URGENT: 2}}; a channel's points stand for its type's, a priority's come on top.
+    weighs = models.BooleanField(default=False)
+    points = models.JSONField(default=dict)
+    #: Who is new gets a part of a share that grows for so many days from so many percent.
+    ramp_days = models.IntegerField(default=0)
+    ramp_from = models.SmallIntegerField(default=25)
+
+
+class Capacity(models.Model):
+    """How much somebody may be given (R-CAP-1). A limit that is None does not bind, 0 lets nothing through (R-CAP-12)."""
+
+    account_id = models.BigIntegerField()
+    user_id = models.BigIntegerField()
+    measure = models.TextField(default=Measure.TOTAL)
+    total = models.IntegerField(null=True)
+    call = models.IntegerField(null=True)
+    message = models.IntegerField(null=True)
+    email_other = models.IntegerField(null=True)
+    #: Percent of what a colleague gets, such as 50 for who works half the day.
+    share = models.SmallIntegerField(default=100)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account_id", "user_id"], name="one_capacity"),
+            _known("measure", Measure, "capacity_measure_known"),
+            models.CheckConstraint(
+                condition=Q(share__gte=1, share__lte=100)
+                & Q(Q(total=None) | Q(total__gte=0), Q(call=None) | Q(call__gte=0))
+                & Q(Q(message=None) | Q(message__gte=0), Q(email_other=None) | Q(email_other__gte=0)),
+                name="capacity_possible",
+            ),
+        ]
 
 
 class AgentLoad(models.Model):
-    """How many counted tickets of a type a user has, without the deltas not folded yet (R-ROUTE-22).
+    """What a user has to do of a ticket type, without the deltas not folded yet: `n` tickets worth `points` as load
+    (R-ROUTE-22), `held` worth `held_points` for limits (R-CAP-3).
 
     Written only under the advisory lock of its account and ticket type.
     """
@@ -100,6 +169,9 @@ class AgentLoad(models.Model):
     user_id = models.BigIntegerField()
     ticket_type = models.TextField()
     n = models.IntegerField(default=0)
+    points = models.IntegerField(default=0, db_default=0)
+    held = models.IntegerField(default=0, db_default=0)
+    held_points = models.IntegerField(default=0, db_default=0)
     last_turn = models.BigIntegerField(null=True)  # id of the last decision for this user: grows (R-ROUTE-31)
     last_assigned_at = models.DateTimeField(null=True)
 
@@ -110,18 +182,31 @@ class AgentLoad(models.Model):
 
 
 class TicketLoad(models.Model):
-    """A ticket that counts for a user at present; gone when it stops counting or grows too old."""
+    """A ticket that counts for a user at present, as load until `load_until` and for limits until `held_until`, those
+    moments included; gone when it counts for neither any more."""
 
     account_id = models.BigIntegerField()
     ticket_id = models.BigIntegerField()  # crm.Ticket
     user_id = models.BigIntegerField()
     ticket_type = models.TextField()
     assigned_at = models.DateTimeField()
+    points = models.IntegerField(default=1, db_default=1)
+    load_until = models.DateTimeField(null=True)  # None: it is no load
+    held_until = models.DateTimeField(null=True)  # None: no limit counts it
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account_id", "ticket_id"], name="ticket_counts_once")]
         indexes = [
-            models.Index(fields=["account_id", "ticket_type", "assigned_at"], name="ticket_load_by_age")
+            models.Index(
+                fields=["account_id", "ticket_type", "load_until"],
+                name="ticket_load_by_age",
+                condition=Q(load_until__isnull=False),
+            ),
+            models.Index(
+                fields=["account_id", "ticket_type", "held_until"],
+                name="ticket_held_by_age",
+                condition=Q(held_until__isnull=False),
+            ),
         ]
 
 
@@ -132,9 +217,124 @@ class LoadDelta(models.Model):
     user_id = models.BigIntegerField()
     ticket_type = models.TextField()
     change = models.IntegerField()
+    points = models.IntegerField(default=0, db_default=0)
+    held = models.IntegerField(default=0, db_default=0)
+    held_points = models.IntegerField(default=0, db_default=0)
 
     class Meta:
         indexes = [models.Index(fields=["account_id", "ticket_type"], name="load_delta_of_type")]
+
+
+# -- Skills -------------------------------------------------------------------------------------------------------
+
+
+class SkillCategory(models.Model):
+    """What skills are sorted by; each account has one of languages (R-SKILL-3)."""
+
+    account_id = models.BigIntegerField()
+    name = models.TextField()
+    is_language = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account_id", "name"], name="skill_category_once"),
+            models.UniqueConstraint(
+                fields=["account_id"], name="one_category_of_languages", condition=Q(is_language=True)
+            ),
+        ]
+
+
+class Skill(models.Model):
+    account_id = models.BigIntegerField()
+    category = models.ForeignKey(SkillCategory, models.PROTECT, related_name="skills")
+    name = models.TextField()
+    code = models.TextField(default="")  # of a language, such as "da"
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account_id", "category", "name"], name="skill_once"),
+        ]
+
+
+class UserSkill(models.Model):
+    """Who knows what. Of a language, whether it is their main one (R-SKILL-3)."""
+
+    account_id = models.BigIntegerField()
+    user_id = models.BigIntegerField()
+    skill = models.ForeignKey(Skill, models.PROTECT, related_name="holders")
+    is_main = models.BooleanField(default=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account_id", "skill", "user_id"], name="user_skill_once"),
+        ]
+        indexes = [models.Index(fields=["account_id", "user_id"], name="skills_of_user")]
+
+
+class TeamSkill(models.Model):
+    """A skill that all main members of a team have (R-SKILL-8)."""
+
+    account_id = models.BigIntegerField()
+    team_id = models.BigIntegerField()
+    skill = models.ForeignKey(Skill, models.PROTECT, related_name="holding_teams")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account_id", "skill", "team_id"], name="team_skill_once"),
+        ]
+
+
+class SkillRuleSet(models.Model):
+    """Rules in order, the first that a ticket meets counts (R-SKILL-10, R-SKILL-11)."""
+
+    account_id = models.BigIntegerField()
+    name = models.TextField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account_id", "name"], name="skill_rule_set_once")]
+
+
+class SkillRule(models.Model):
+    """What a ticket of some kind asks for. `wished` skills are given up first (R-SKILL-14)."""
+
+    account_id = models.BigIntegerField()
+    rule_set = models.ForeignKey(SkillRuleSet, models.CASCADE, related_name="rules")
+    place = models.IntegerField()  # 0 is asked first
+    name = models.TextField()
+    condition = models.JSONField()  # crm.filters.as_json, about tickets
+    needed_ids = ArrayField(models.BigIntegerField(), default=list)  # Skill
+    wished_ids = ArrayField(models.BigIntegerField(), default=list)  # Skill
+    any_will_do = models.BooleanField(default=False)  # one of the needed skills is enough (R-SKILL-12)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account_id", "rule_set", "place"],
+                name="one_skill_rule_per_place",
+                deferrable=models.Deferrable.DEFERRED,
+            ),
+        ]
+
+
+# -- Trying out ---------------------------------------------------------------------------------------------------
+
+
+class Simulation(models.Model):
+    """What another rule, roster or limit would have come to, worked out by a slow job."""
+
+    account_id = models.BigIntegerField()
+    made_by_id = models.BigIntegerField()  # accounts.User
+    made_at = models.DateTimeField()
+    name = models.TextField(default="")
+    wish = models.JSONField()  # simulating.Wish
+    done = models.IntegerField(default=0)  # tickets so far
+    total = models.IntegerField(default=0)
+    result = models.JSONField(null=True)
+    error = models.TextField(default="")
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["account_id", "-id"], name="simulation_newest")]
 
 
 # -- Decisions ----------------------------------------------------------------------------------------------------
@@ -155,7 +355,8 @@ class RosterSnapshot(models.Model):
 class RoutingBatch(models.Model):
     """What all decisions made together on one ticket type started from.
 
-    `loads` and `turns` stand in the order of the users in `roster`; a turn of -1 means never.
+    `loads`, `turns`, `held`, `limits`, `measures` and `shares` stand in the order of the users in `roster`; a turn of -1
+    means never, a limit of -1 none. `call` is the same for the batches of one call, whose decisions stand in one order.
     """
 
     account_id = models.BigIntegerField()
@@ -166,6 +367,15 @@ class RoutingBatch(models.Model):
     loads = ArrayField(models.IntegerField(), default=list)
     turns = ArrayField(models.BigIntegerField(), default=list)
     served = models.JSONField(default=dict)  # {"rule:step": [user ids who had a turn]}
+    cycles = models.JSONField(default=dict, db_default={})  # {"rule:step": the number of the cycle}
+    call = models.BigIntegerField()
+    weighs = models.BooleanField(default=False, db_default=False)  # whether loads and limits are points
+    held = ArrayField(models.IntegerField(), default=list, db_default=[])
+    limits = ArrayField(models.IntegerField(), default=list, db_default=[])
+    measures = ArrayField(
+        models.SmallIntegerField(), default=list, db_default=[]
+    )  # 1 counts all types together
+    shares = ArrayField(models.SmallIntegerField(), default=list, db_default=[])
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account_id", "id"], name="routing_batch_of_account")]
@@ -188,12 +398,11 @@ class Decision(models.Model):
     batch = models.ForeignKey(
         RoutingBatch, models.PROTECT, null=True, db_index=False, related_name="decisions"
     )
-    position = models.IntegerField(default=0)  # within the batch
-    #: The pools that were tried, in order: the rule's own, then the fallback.
-    snapshot = models.ForeignKey(RosterSnapshot, models.PROTECT, null=True, db_index=False, related_name="+")
-    fallback_snapshot = models.ForeignKey(
-        RosterSnapshot, models.PROTECT, null=True, db_index=False, related_name="+"
-    )
+    position = models.IntegerField(default=0)  # within the call
+    points = models.IntegerField(default=1, db_default=1)
+    cycle = models.BigIntegerField(null=True)  # decision.Pool.cycle of where somebody was found
+    #: The pools that were tried, in order: RosterSnapshot.
+    snapshot_ids = ArrayField(models.BigIntegerField(), default=list, db_default=[])
 
     class Meta:
         constraints = [

@@ -43,7 +43,7 @@ left join (
         select user_id, n from routing_agentload where account_id = %(account)s
         union all select user_id, change from routing_loaddelta where account_id = %(account)s
         union all select user_id, -1 from routing_ticketload
-                  where account_id = %(account)s and ticket_type = any(%(types)s) and assigned_at < %(oldest)s
+                  where account_id = %(account)s and ticket_type = any(%(types)s) and load_until < %(now)s
     ) x group by user_id
 ) l on l.user_id = m.user_id
 where m.account_id = %(account)s and m.is_active
@@ -57,7 +57,7 @@ def agents_with_state(account_id: int, now: datetime | None = None) -> list[Agen
     One query, and four more when an edge has passed unnoticed.
     """
     now = now or clock.now()
-    found = sql.rows(_AGENTS, {"account": account_id, "types": loads.TYPES, "oldest": now - loads.WINDOW})
+    found = sql.rows(_AGENTS, {"account": account_id, "types": loads.TYPES, "now": now})
     found = [row[:5] for row in found if _sees_tickets(account_id, row[0], *row[5:])]
     stale = [user_id for user_id, _, _, until, _ in found if until is not None and until <= now]
     fresh = availability.states(account_id, stale, now) if stale else {}
@@ -205,5 +205,5 @@ def selectable_teams(account_id: int) -> list[Team]:
 
 def decision_for_ticket(account_id: int, ticket_id: int) -> Decision | None:
     """The newest decision about the ticket."""
-    found = Decision.objects.select_related("batch__roster", "snapshot", "fallback_snapshot")
+    found = Decision.objects.select_related("batch__roster")
     return found.filter(account_id=account_id, ticket_id=ticket_id).order_by("-id").first()

@@ -13,10 +13,11 @@ from datetime import datetime
 
 from deskhand.crm.records.tables import of_this_type, table_of
 from deskhand.kernel.database import sql
-from deskhand.routing import assign, loads, rosters
-from deskhand.routing.decision import Batch, Draft, Rule
+from deskhand.routing import assign, capacity, loads, rosters
+from deskhand.routing.assign import Start
+from deskhand.routing.decision import Batch, Draft, Rule, Turns
 from deskhand.routing.models import Rotation
-from deskhand.routing.strategies import Ledger
+from deskhand.routing.strategies import Ledger, Room
 from deskhand.routing.types import Drop, NewTicket, Option, Reason, Strategy
 
 _dice = random.SystemRandom()
@@ -65,13 +66,16 @@ def rotate(
     is_ticket = object_type == "ticket"
     kinds = _ticket_types(account_id, record_ids) if is_ticket else dict.fromkeys(record_ids, object_type)
     asked = [NewTicket(pk, None, kinds[pk]) for pk in record_ids if pk in kinds]
-    loads.lock(account_id, set(kinds.values()))
-    batch = _prepare(account_id, object_type, set(kinds.values()), targets, now, seed)
-    before = {kind: Ledger(dict(led.loads), dict(led.turns)) for kind, led in batch.ledgers.items()}
+    binding = capacity.binding(account_id) if is_ticket else capacity.Binding(False, False, False)
+    locked = set(loads.TYPES) if binding.has_totals else set(kinds.values())
+    loads.lock(account_id, locked)
+    asked = capacity.weighed(account_id, asked) if binding.weighs else asked
+    batch = _prepare(account_id, object_type, locked, targets, binding, now, seed)
+    before = Start.of(batch)
     drafts = batch.decide(zip(asked, sql.ids("routing_decision", len(asked)), strict=True))
     picked = [draft for draft in drafts if draft.user_id is not None]
     if is_ticket and keeps:
-        assign.keep_decisions(account_id, batch, before, drafts, picked, now)
+        assign.keep_decisions(account_id, batch, before, drafts, now)
         loads.count_picks(account_id, [(d.ticket.ticket_id, d.user_id, d.ticket.ticket_type, d.turn) for d in picked if d.user_id is not None], now)  # fmt: skip
     _keep_cycle(account_id, targets, batch)
     return [_turn(draft) for draft in drafts]
@@ -94,20 +98,29 @@ def _ticket_types(account_id: int, record_ids: Sequence[int]) -> dict[int, str]:
 
 
 def _prepare(
-    account_id: int, object_type: str, kinds: set[str], targets: Targets, now: datetime, seed: int | None
+    account_id: int,
+    object_type: str,
+    kinds: set[str],
+    targets: Targets,
+    binding: capacity.Binding,
+    now: datetime,
+    seed: int | None,
 ) -> Batch:
     """The locks are held already, so what is read stays true."""
     roster = rosters.read(account_id, targets.user_ids, targets.team_ids, now)
     if object_type == "ticket":
         loads.fold(account_id, kinds, now)
-        ledgers = loads.ledgers(account_id, kinds, roster.people, now)
+        ledgers, held = loads.ledgers(account_id, kinds, roster.people, now, weighs=binding.weighs)
+        room = capacity.room(account_id, roster.people, held, now)  # R-ROT-6
     else:
         ledgers = {object_type: Ledger(_owned(account_id, object_type, list(roster.people)))}
+        room = Room()
     rule = Rule(
         _NONE, _NONE, Option.USERS_AND_TEAMS, targets.strategy, targets.only_available, targets.user_ids, targets.team_ids
     )  # fmt: skip
     served = {(_NONE, 0): _served(account_id, targets)}
-    return Batch({_NONE: rule}, roster, ledgers, served, _dice.getrandbits(62) if seed is None else seed)
+    seed = _dice.getrandbits(62) if seed is None else seed
+    return Batch({_NONE: rule}, roster, ledgers, room, served, seed, weighs=binding.weighs)
 
 
 def _owned(account_id: int, object_type: str, user_ids: list[int]) -> dict[int, int]:
@@ -122,18 +135,18 @@ def _owned(account_id: int, object_type: str, user_ids: list[int]) -> dict[int, 
     )
 
 
-def _served(account_id: int, targets: Targets) -> Sequence[int]:
+def _served(account_id: int, targets: Targets) -> Turns:
     if targets.strategy is not Strategy.ROUND_ROBIN:
-        return ()
+        return (), 0
     found = sql.row(
-        "select served_user_ids from routing_rotation where account_id = %s and key = %s for update",
+        "select served_user_ids, number from routing_rotation where account_id = %s and key = %s for update",
         [account_id, targets.key],
     )
-    return found[0] if found else ()
+    return (found[0], found[1]) if found else ((), 0)
 
 
 def _keep_cycle(account_id: int, targets: Targets, batch: Batch) -> None:
-    for served in batch.cycles().values():
+    for served, number in batch.cycles().values():
         Rotation.objects.update_or_create(
-            account_id=account_id, key=targets.key, defaults={"served_user_ids": served}
+            account_id=account_id, key=targets.key, defaults={"served_user_ids": served, "number": number}
         )

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import heapq
 import random
+from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from typing import Protocol
 
-from deskhand.routing.types import Candidate, Drop, Person, Sifted
+from deskhand.routing.types import Candidate, Drop, Measure, Person, Sifted, Terms
 
 NEVER = -1  # before any turn
 
@@ -50,39 +52,70 @@ def sift(pool: Iterable[Person], *, only_available: bool) -> Sifted:
 
 
 def load_balanced(candidates: Iterable[Candidate]) -> Candidate | None:
-    """Choose the smallest load (R-ROUTE-30).
+    """Choose the smallest load, each counted against its share (R-ROUTE-30).
 
-    Ties go to the longest since an automatic assignment, never first; then order in the rule; then id (R-ROUTE-31).
+    Ties go to who speaks the language best (R-SKILL-15), then to the longest since an automatic assignment, never first;
+    then order in the rule; then id (R-ROUTE-31).
     """
     return min(candidates, key=_load_then_wait, default=None)
 
 
 def round_robin(
-    candidates: Sequence[Candidate], served: Collection[int]
-) -> tuple[Candidate | None, frozenset[int]]:
-    """Choose the first in order who had no turn in this cycle; return them and who has had one now.
+    candidates: Sequence[Candidate], served: Collection[int], number: int = 0
+) -> tuple[Candidate | None, frozenset[int], int]:
+    """Choose the first in order who is due in this cycle; return them, who has had a turn now, and the cycle's number.
 
-    When all candidates had theirs a new cycle begins. Who can't be chosen stays due (R-ROUTE-32..35).
+    When all candidates had theirs a new cycle begins. Who can't be chosen stays due (R-ROUTE-32..35). Who has a share of a
+    half is due in every other cycle.
     """
     in_order = sorted(candidates, key=lambda candidate: (candidate.order, candidate.user_id))
-    for candidate in in_order:
-        if candidate.user_id not in served:
-            return candidate, frozenset(served) | {candidate.user_id}
     if not in_order:
-        return None, frozenset(served)
-    return in_order[0], frozenset({in_order[0].user_id})
+        return None, frozenset(served), number
+    while True:
+        for candidate in in_order:
+            if candidate.user_id not in served and is_due(candidate.share, number):
+                return candidate, frozenset(served) | {candidate.user_id}, number
+        served, number = (), number + 1
+
+
+def is_due(share: int, number: int) -> bool:
+    """Whether somebody with a share, in percent, has a turn in the cycle of this number; within 100 cycles all have."""
+    return (number + 1) * share // 100 > number * share // 100
+
+
+def after_turn(user_id: int, share: int, served: Collection[int], number: int) -> tuple[frozenset[int], int]:
+    """Who has had a turn, and the cycle's number, once `round_robin` has chosen this user."""
+    if user_id not in served and is_due(share, number):
+        return frozenset(served) | {user_id}, number
+    number += 1
+    while not is_due(share, number):
+        number += 1
+    return frozenset({user_id}), number
 
 
 def at_random(candidates: Sequence[Candidate], *, seed: int, turn: int) -> Candidate | None:
-    """Choose uniformly; the same seed and turn choose the same (R-ROUTE-38)."""
+    """Choose by share, uniformly where all are equal; the same seed and turn choose the same (R-ROUTE-38)."""
     if not candidates:
         return None
-    return candidates[_throw(seed, turn, len(candidates))]
+    return candidates[_drawn([candidate.share for candidate in candidates], seed, turn)]
 
 
-def _load_then_wait(candidate: Candidate) -> tuple[int, int, int, int]:
+#: A load is compared against its share in whole numbers, so that equal shares tie.
+_FINE = 100 * 100
+
+
+def _load_then_wait(candidate: Candidate) -> tuple[int, bool, int, int, int]:
     last_turn = NEVER if candidate.last_turn is None else candidate.last_turn
-    return candidate.load, last_turn, candidate.order, candidate.user_id
+    load = candidate.load * _FINE // candidate.share
+    return load, candidate.is_second, last_turn, candidate.order, candidate.user_id
+
+
+def _drawn(shares: Sequence[int], seed: int, turn: int) -> int:
+    """The place of who is drawn."""
+    if len(set(shares)) == 1:
+        return _throw(seed, turn, len(shares))
+    bounds = list(accumulate(shares))
+    return bisect_right(bounds, _throw(seed, turn, bounds[-1]))
 
 
 def _throw(seed: int, turn: int, sides: int) -> int:
@@ -102,70 +135,182 @@ class Ledger:
     def standing(self, user_id: int) -> tuple[int, int]:
         return self.loads.get(user_id, 0), self.turns.get(user_id, NEVER)
 
-    def give(self, user_id: int, turn: int) -> None:
-        self.loads[user_id] = self.loads.get(user_id, 0) + 1
+    def give(self, user_id: int, turn: int, points: int = 1) -> None:
+        self.loads[user_id] = self.loads.get(user_id, 0) + points
         self.turns[user_id] = turn
 
-    def candidates(self, eligible: Sequence[int]) -> list[Candidate]:
-        return [
-            Candidate(user_id, self.loads.get(user_id, 0), self.turns.get(user_id), order)
-            for order, user_id in enumerate(eligible)
-        ]
+    def copy(self) -> Ledger:
+        return Ledger(dict(self.loads), dict(self.turns))
+
+
+NO_TERMS = Terms()
+
+
+@dataclass
+class Room:
+    """What people's limits leave, of all ticket types, as it shrinks during a batch (R-CAP-6). `held` by user and type."""
+
+    terms: Mapping[int, Terms] = field(default_factory=dict)
+    held: dict[tuple[int, str], int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.is_bound = any(
+            terms.total is not None if terms.measure is Measure.TOTAL else any(v is not None for v in terms.by_type.values())
+            for terms in self.terms.values()
+        )  # fmt: skip
+        self._totals: dict[int, int] = {}
+        for (user_id, _), number in self.held.items():
+            self._totals[user_id] = self._totals.get(user_id, 0) + number
+
+    def of(self, user_id: int) -> Terms:
+        return self.terms.get(user_id, NO_TERMS)
+
+    def standing(self, user_id: int, ticket_type: str) -> tuple[int, int | None]:
+        """What somebody holds of what their limit for this type counts, and the limit."""
+        terms = self.of(user_id)
+        is_total = terms.measure is Measure.TOTAL
+        held = self._totals.get(user_id, 0) if is_total else self.held.get((user_id, ticket_type), 0)
+        return held, terms.limit(ticket_type)
+
+    def fits(self, user_id: int, ticket_type: str, points: int) -> bool:
+        """Whether another one is within the limit. Who has none may get one that is heavier than their limit, but for 0."""
+        held, limit = self.standing(user_id, ticket_type)
+        return limit is None or held + points <= limit or held == 0 < limit
+
+    def is_full(self, user_id: int, ticket_type: str) -> bool:
+        """Nothing at all fits, nor will: what somebody holds only grows during a batch."""
+        held, limit = self.standing(user_id, ticket_type)
+        return limit is not None and held >= limit
+
+    def take(self, user_id: int, ticket_type: str, points: int) -> None:
+        self.held[user_id, ticket_type] = self.held.get((user_id, ticket_type), 0) + points
+        self._totals[user_id] = self._totals.get(user_id, 0) + points
+
+    def copy(self) -> Room:
+        return Room(self.terms, dict(self.held))
+
+
+def candidates(
+    eligible: Iterable[int], ledger: Ledger, room: Room, second: Collection[int] = ()
+) -> list[Candidate]:
+    return [
+        Candidate(
+            user_id, ledger.loads.get(user_id, 0), ledger.turns.get(user_id), order, room.of(user_id).share, user_id in second
+        )
+        for order, user_id in enumerate(eligible)
+    ]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Field:
+    """Among whom a picker picks, for tickets of one type."""
+
+    eligible: tuple[int, ...]
+    ticket_type: str
+    ledger: Ledger
+    room: Room
+    second: frozenset[int] = frozenset()
+
+    def fits(self, user_id: int, points: int) -> bool:
+        return not self.room.is_bound or self.room.fits(user_id, self.ticket_type, points)
 
 
 class Picker(Protocol):
-    """Picks from one pool again and again; the caller enters each pick in the ledger under its `turn`."""
+    """Picks from one pool again and again, passing over whose limit leaves no room; the caller enters each pick in ledger
+    and room under its `turn`."""
 
-    def pick(self, turn: int) -> int | None: ...
+    def pick(self, turn: int, points: int = 1) -> int | None: ...
 
 
 class LoadBalanced:
     """Water-filling: the smallest load from a heap, O(log n) a pick.
 
     Loads and turns only grow, by this pool's picks or another's, so an outdated top is put back at its present
-    place and the next top is looked at.
+    place and the next top is looked at. Who is full leaves the heap for good.
     """
 
-    def __init__(self, eligible: Sequence[int], ledger: Ledger) -> None:
-        self._ledger = ledger
-        self._heap = [(ledger.standing(user_id), order, user_id) for order, user_id in enumerate(eligible)]
+    def __init__(self, field: Field) -> None:
+        self._field = field
+        self._heap = [
+            (*self._standing(one.user_id, one.share, one.is_second), one.order, one.user_id, one.share, one.is_second)
+            for one in candidates(field.eligible, field.ledger, field.room, field.second)
+        ]  # fmt: skip
         heapq.heapify(self._heap)
 
-    def pick(self, turn: int) -> int | None:
-        if not self._heap:
-            return None
-        standing, order, user_id = self._heap[0]
-        while standing != self._ledger.standing(user_id):
-            heapq.heapreplace(self._heap, (self._ledger.standing(user_id), order, user_id))
-            standing, order, user_id = self._heap[0]
-        return user_id
+    def _standing(self, user_id: int, share: int, is_second: bool) -> tuple[int, bool, int]:
+        load, turn = self._field.ledger.standing(user_id)
+        return load * _FINE // share, is_second, turn
+
+    def pick(self, turn: int, points: int = 1) -> int | None:
+        heap, aside, found = self._heap, [], None
+        while heap:
+            load, second, last, order, user_id, share, is_second = heap[0]
+            standing = self._standing(user_id, share, is_second)
+            if standing != (load, second, last):
+                heapq.heapreplace(heap, (*standing, order, user_id, share, is_second))
+            elif self._field.fits(user_id, points):
+                found = user_id
+                break
+            else:
+                top = heapq.heappop(heap)
+                if not self._field.room.is_full(user_id, self._field.ticket_type):
+                    aside.append(top)  # a lighter ticket may fit
+        for one in aside:
+            heapq.heappush(heap, one)
+        return found
 
 
 class RoundRobin:
-    def __init__(self, eligible: Sequence[int], served: Collection[int]) -> None:
-        self._eligible = tuple(eligible)
-        self.served = set(served)
-        self._due = deque(user_id for user_id in eligible if user_id not in self.served)
+    """Each in turn, O(1) a pick unless people are full or have unlike shares."""
 
-    def pick(self, turn: int) -> int | None:
-        if not self._eligible:
+    def __init__(self, field: Field, served: Collection[int], number: int = 0) -> None:
+        self._field = field
+        self.served, self.number = set(served), number
+        self._due = self._due_now()
+
+    def for_type(self, ticket_type: str) -> RoundRobin:
+        """The same cycle for tickets of this type: whether somebody is full may depend on it."""
+        self._field = replace(self._field, ticket_type=ticket_type)
+        return self
+
+    def _due_now(self) -> deque[int]:
+        share = self._field.room.of
+        return deque(
+            user_id
+            for user_id in self._field.eligible
+            if user_id not in self.served and is_due(share(user_id).share, self.number)
+        )
+
+    def pick(self, turn: int, points: int = 1) -> int | None:
+        if self._field.room.is_bound and not any(
+            self._field.fits(user_id, points) for user_id in self._field.eligible
+        ):
             return None
-        if not self._due:
+        while self._field.eligible:
+            user_id = next((one for one in self._due if self._field.fits(one, points)), None)
+            if user_id is not None:
+                self._due.remove(user_id)
+                self.served.add(user_id)
+                return user_id
             self.served.clear()
-            self._due.extend(self._eligible)
-        user_id = self._due.popleft()
-        self.served.add(user_id)
-        return user_id
+            self.number += 1
+            self._due = self._due_now()
+        return None
 
 
 class AtRandom:
-    def __init__(self, eligible: Sequence[int], seed: int) -> None:
-        self._eligible, self._seed = tuple(eligible), seed
+    def __init__(self, field: Field, seed: int) -> None:
+        self._field, self._seed = field, seed
+        self._shares = [field.room.of(user_id).share for user_id in field.eligible]
 
-    def pick(self, turn: int) -> int | None:
-        if not self._eligible:
+    def pick(self, turn: int, points: int = 1) -> int | None:
+        eligible, shares = self._field.eligible, self._shares
+        if self._field.room.is_bound:
+            fitting = [n for n, user_id in enumerate(eligible) if self._field.fits(user_id, points)]
+            eligible, shares = tuple(eligible[n] for n in fitting), [shares[n] for n in fitting]
+        if not eligible:
             return None
-        return self._eligible[_throw(self._seed, turn, len(self._eligible))]
+        return eligible[_drawn(shares, self._seed, turn)]
 
 
 def spread(picker: Picker, ledger: Ledger, turns: Iterable[int]) -> list[int | None]:
@@ -184,5 +329,6 @@ def _pick_and_give(picker: Picker, ledger: Ledger, turn: int) -> int | None:
 
 
 def equal_loads(candidates: Iterable[Candidate], chosen: Candidate) -> list[Candidate]:
-    """The others who had the same load as the chosen one, in order of the rule: the tie that was broken."""
-    return [other for other in candidates if other.load == chosen.load and other.user_id != chosen.user_id]
+    """The others whose load weighs as much as the chosen one's, in order of the rule: the tie that was broken."""
+    least = _load_then_wait(chosen)[0]
+    return [one for one in candidates if _load_then_wait(one)[0] == least and one.user_id != chosen.user_id]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -14,6 +14,7 @@ class Option(StrEnum):
     USERS_AND_TEAMS = "USERS_AND_TEAMS"
     TEAMS = "TEAMS"
     CONTACT_OWNER = "CONTACT_OWNER"
+    AI_AGENT = "AI_AGENT"  # an automatic agent answers first; people come in where it can't (R-AI-1)
 
 
 class Strategy(StrEnum):
@@ -30,6 +31,13 @@ class Reroute(StrEnum):
     NEVER = "NEVER"
     AT_ONCE = "AT_ONCE"
     ON_REPLY = "ON_REPLY"  # when the customer writes again
+
+
+class Measure(StrEnum):
+    """What of somebody's tickets a limit counts (R-CAP-5)."""
+
+    TOTAL = "TOTAL"
+    BY_TYPE = "BY_TYPE"
 
 
 class Left(StrEnum):
@@ -66,6 +74,7 @@ class Drop(StrEnum):
     NO_ACCESS = "NO_ACCESS"
     EXTRA_MEMBER = "EXTRA_MEMBER"
     AWAY = "AWAY"
+    FULL = "FULL"  # has as many tickets as they may be given (R-CAP-6)
 
 
 class Reason(StrEnum):
@@ -79,19 +88,24 @@ class Reason(StrEnum):
     EMPTY_POOL = "EMPTY_POOL"
     ALL_DROPPED = "ALL_DROPPED"
     ALREADY_OWNED = "ALREADY_OWNED"
+    AI_AGENT = "AI_AGENT"  # an automatic agent has it
+    CLOSED = "CLOSED"  # outside the channel's hours (R-ROUTE-81)
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """An eligible user as the strategies see them, for one ticket type.
 
-    `order` is the place in the rule; `last_turn` grows with every automatic assignment, None means never.
+    `load` is in tickets, or in points where the account weighs them. `order` is the place in the rule; `last_turn` grows
+    with every automatic assignment, None means never.
     """
 
     user_id: int
     load: int = 0
     last_turn: int | None = None
     order: int = 0
+    share: int = 100  # percent of what others get
+    is_second: bool = False  # knows the language asked for, but not as their main one (R-SKILL-15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +153,35 @@ class Roster:
 
 
 @dataclass(frozen=True, slots=True)
+class Terms:
+    """How much somebody may be given; None binds nothing (R-CAP-5, R-CAP-12). `share` is in percent."""
+
+    measure: Measure = Measure.TOTAL
+    total: int | None = None
+    by_type: Mapping[str, int | None] = field(default_factory=dict)
+    share: int = 100
+
+    def limit(self, ticket_type: str) -> int | None:
+        return self.total if self.measure is Measure.TOTAL else self.by_type.get(ticket_type)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a skill rule asks of a ticket, and who can do it (R-SKILL-9 … R-SKILL-15).
+
+    `user_ids` have all of it, the wished skills too; `relaxed_user_ids` what is needed. `second` speak a language that is
+    asked for, but not as their main one.
+    """
+
+    rule_id: int
+    name: str
+    skills: tuple[str, ...]
+    user_ids: tuple[int, ...]
+    relaxed_user_ids: tuple[int, ...] = ()
+    second: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Sifted:
     """A pool after the filters, both parts in the order of the rule."""
 
@@ -172,6 +215,12 @@ class NewTicket:
     ticket_type: str
     contact_owner_id: int | None = None
     leaving: Leaving | None = None
+    #: What it is worth: 1, or its effort where the account weighs tickets.
+    points: int = 1
+    #: Who had to do with this contact last, as far as the channel's rule wants to know.
+    last_owner_id: int | None = None
+    #: An automatic agent had it and could not answer (R-AI-14).
+    is_handed_off: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,3 +233,5 @@ class Assignment:
     decision_id: int
     reason: Reason
     rule_id: int | None = None
+    agent_key: str = ""  # of the automatic agent that has it now
+    offline_owner_id: int | None = None  # the contact's owner who is not there (R-ROUTE-62)

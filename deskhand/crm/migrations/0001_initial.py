@@ -455,6 +455,7 @@ class Migration(migrations.Migration):
                 ('in_help_desk', models.BooleanField(default=True)),
                 ('is_spam', models.BooleanField(default=False)),
                 ('owner_assigned_at', models.DateTimeField(null=True)),
+                ('ai_agent', models.TextField(default='', db_default='')),
                 ('assignment_method', models.TextField(null=True)),
                 ('first_assigned_at', models.DateTimeField(null=True)),
                 ('inbox_id', models.BigIntegerField(null=True)),

@@ -78,6 +78,8 @@ class Ticket(Record, Filed):
     is_spam = models.BooleanField(default=False)
     contact = models.ForeignKey("crm.Contact", models.SET_NULL, null=True, related_name="tickets")
     owner_assigned_at = models.DateTimeField(null=True)
+    #: The automatic agent that answers it at present; then nobody else needs to (R-AI-14).
+    ai_agent = models.TextField(default="", db_default="")
     assignment_method = models.TextField(null=True)  # manual, reply, routing, workflow
     first_assigned_at = models.DateTimeField(null=True)
     inbox_id = models.BigIntegerField(null=True)  # desk.Inbox

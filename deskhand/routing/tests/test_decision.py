@@ -51,7 +51,8 @@ starts = st.dictionaries(st.integers(1, 12), st.integers(0, 3))
 
 
 def new_batch(its_rules, loads, served=None):
-    return Batch(its_rules, ROSTER, {kind: Ledger(dict(loads)) for kind in KINDS}, served or {}, seed=3)
+    ledgers = {kind: Ledger(dict(loads)) for kind in KINDS}
+    return Batch(its_rules, ROSTER, ledgers, served=served or {}, seed=3)
 
 
 @given(rules(), tickets, starts)
@@ -63,7 +64,7 @@ def test_a_batch_decides_like_single_tickets_one_after_another(its_rules, arrivi
 
     ledgers, served, apart = {kind: Ledger(dict(loads)) for kind in KINDS}, {}, []
     for turn, one in enumerate(arriving):
-        single = Batch(its_rules, ROSTER, ledgers, dict(served), seed=3)
+        single = Batch(its_rules, ROSTER, ledgers, served=dict(served), seed=3)
         apart += single.decide([(one, turn)])
         served |= single.cycles()
     assert together == apart

@@ -21,7 +21,7 @@ from deskhand.kernel.models import Timer
 from deskhand.kernel.timers import DueTimer
 from deskhand.routing import assign, availability, loads, queries, rerouting, strategies
 from deskhand.routing.models import AgentLoad, Availability, Decision
-from deskhand.routing.strategies import Ledger
+from deskhand.routing.strategies import Ledger, Room
 from deskhand.routing.types import NewTicket, Reroute, Status, Strategy
 from deskhand.testing.races import until_somebody_waits
 
@@ -131,7 +131,7 @@ def test_without_the_lock_the_same_check_fails(crowd):
             ledger = Ledger(
                 dict(Counter(Ticket.objects.exclude(owner_id=None).values_list("owner_id", flat=True)))
             )
-            choice = strategies.load_balanced(ledger.candidates(crowd.agents))
+            choice = strategies.load_balanced(strategies.candidates(crowd.agents, ledger, Room()))
             everyone_has_read.wait()
             Ticket.objects.filter(pk=ticket).update(owner_id=choice.user_id)
 
@@ -156,7 +156,7 @@ def test_overlapping_pools_are_routed_as_if_one_after_another(crowd):
     with account_scope(crowd.id):
         kept = list(Decision.objects.order_by("id").values_list("id", "channel_account_id", "user_id"))
     for turn, channel, _ in kept:
-        choice = strategies.load_balanced(model.candidates(pools[channel]))
+        choice = strategies.load_balanced(strategies.candidates(pools[channel], model, Room()))
         model.give(choice.user_id, turn)
         expected.append(choice.user_id)
     assert [user_id for *_, user_id in kept] == expected

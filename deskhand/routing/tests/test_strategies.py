@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deskhand.routing import strategies
-from deskhand.routing.strategies import AtRandom, Ledger, LoadBalanced, RoundRobin
+from deskhand.routing.strategies import AtRandom, Field, Ledger, LoadBalanced, Room, RoundRobin
 from deskhand.routing.types import Candidate, Drop, Person
 
 ADA, BOB, CAT, DAN = 1, 2, 3, 4
@@ -17,6 +17,10 @@ ADA, BOB, CAT, DAN = 1, 2, 3, 4
 pools = st.lists(st.integers(1, 30), unique=True, min_size=1, max_size=12)
 loads = st.dictionaries(st.integers(1, 30), st.integers(0, 9))
 some_turns = st.dictionaries(st.integers(1, 30), st.integers(0, 99))
+
+
+def field(eligible=(), ledger=None):
+    return Field(tuple(eligible), "EMAIL_OTHER", ledger or Ledger(), Room())
 
 
 def chosen(candidate: Candidate | None) -> int | None:
@@ -53,7 +57,7 @@ def test_equals_never_differ_by_more_than_one_ticket(pool, start, tickets):
     """R-ROUTE-26, R-ROUTE-30."""
     ledger = Ledger(dict.fromkeys(pool, start))
 
-    strategies.spread(LoadBalanced(pool, ledger), ledger, range(tickets))
+    strategies.spread(LoadBalanced(field(pool, ledger)), ledger, range(tickets))
 
     final = [ledger.loads[user] for user in pool]
     assert max(final) - min(final) <= 1
@@ -65,11 +69,11 @@ def test_a_batch_is_balanced_like_single_choices(pool, start, before, tickets):
     batch = Ledger(dict(start), dict(before))
     single = Ledger(dict(start), dict(before))
 
-    picked = strategies.spread(LoadBalanced(pool, batch), batch, range(100, 100 + tickets))
+    picked = strategies.spread(LoadBalanced(field(pool, batch)), batch, range(100, 100 + tickets))
 
     one_by_one = []
     for turn in range(100, 100 + tickets):
-        choice = strategies.load_balanced(single.candidates(pool))
+        choice = strategies.load_balanced(strategies.candidates(pool, single, Room()))
         single.give(choice.user_id, turn)
         one_by_one.append(choice.user_id)
     assert picked == one_by_one
@@ -80,7 +84,7 @@ def test_a_batch_is_balanced_like_single_choices(pool, start, before, tickets):
 def test_overlapping_pools_share_one_ledger(pool, other, start, which):
     """R-ROUTE-26: picks for one channel count at once for another's."""
     batch, single = Ledger(dict(start)), Ledger(dict(start))
-    pickers = {True: LoadBalanced(pool, batch), False: LoadBalanced(other, batch)}
+    pickers = {True: LoadBalanced(field(pool, batch)), False: LoadBalanced(field(other, batch))}
     members = {True: pool, False: other}
 
     picked = [
@@ -89,7 +93,7 @@ def test_overlapping_pools_share_one_ledger(pool, other, start, which):
 
     one_by_one = []
     for turn, first in enumerate(which):
-        choice = strategies.load_balanced(single.candidates(members[first]))
+        choice = strategies.load_balanced(strategies.candidates(members[first], single, Room()))
         single.give(choice.user_id, turn)
         one_by_one.append(choice.user_id)
     assert picked == one_by_one
@@ -100,7 +104,7 @@ def test_overlapping_pools_share_one_ledger(pool, other, start, which):
 
 def test_each_gets_one_before_anyone_gets_a_second():
     """R-ROUTE-32, R-ROUTE-33."""
-    picker = RoundRobin([BOB, ADA, CAT], set())
+    picker = RoundRobin(field([BOB, ADA, CAT]), set())
 
     assert strategies.spread(picker, Ledger(), range(7)) == [BOB, ADA, CAT, BOB, ADA, CAT, BOB]
 
@@ -113,7 +117,7 @@ def test_who_was_away_at_their_turn_is_still_due_in_this_cycle():
     got = []
 
     for pool in (bob_away, bob_away, everyone, everyone):
-        candidate, served = strategies.round_robin(pool, served)
+        candidate, served, _ = strategies.round_robin(pool, served)
         got.append(chosen(candidate))
 
     assert got == [ADA, CAT, BOB, ADA]
@@ -121,24 +125,24 @@ def test_who_was_away_at_their_turn_is_still_due_in_this_cycle():
 
 def test_a_newcomer_joins_the_running_cycle_once():
     """R-ROUTE-34."""
-    picker = RoundRobin([ADA, BOB, DAN], {ADA, BOB})
+    picker = RoundRobin(field([ADA, BOB, DAN]), {ADA, BOB})
 
     assert strategies.spread(picker, Ledger(), range(4)) == [DAN, ADA, BOB, DAN]
 
 
 def test_nobody_to_choose_keeps_the_cycle():
-    assert strategies.round_robin([], {ADA}) == (None, frozenset({ADA}))
+    assert strategies.round_robin([], {ADA}) == (None, frozenset({ADA}), 0)
 
 
 @given(pools, st.sets(st.integers(1, 30)), st.integers(0, 40))
 def test_a_batch_goes_round_like_single_choices(pool, served, tickets):
-    picker = RoundRobin(pool, served)
+    picker = RoundRobin(field(pool), served)
 
     picked = strategies.spread(picker, Ledger(), range(tickets))
 
     single, state = [], frozenset(served)
     for _ in range(tickets):
-        choice, state = strategies.round_robin(Ledger().candidates(pool), state)
+        choice, state, _ = strategies.round_robin(strategies.candidates(pool, Ledger(), Room()), state)
         single.append(choice.user_id)
     assert picked == single
     assert picker.served & set(pool) == state & set(pool)
@@ -146,7 +150,7 @@ def test_a_batch_goes_round_like_single_choices(pool, served, tickets):
 
 @given(pools, st.integers(0, 100))
 def test_going_round_differs_by_at_most_one(pool, tickets):
-    counts = Counter(strategies.spread(RoundRobin(pool, ()), Ledger(), range(tickets)))
+    counts = Counter(strategies.spread(RoundRobin(field(pool), ()), Ledger(), range(tickets)))
 
     assert max(counts.values(), default=0) - min((counts[user] for user in pool), default=0) <= 1
 
@@ -158,24 +162,26 @@ def test_random_is_uniform():
     """T-ROUTE-8, R-ROUTE-38. 11.34: chi-squared with 3 degrees of freedom at 1 %."""
     pool = [ADA, BOB, CAT, DAN]
 
-    counts = Counter(strategies.spread(AtRandom(pool, seed=7), Ledger(), range(3000)))
+    counts = Counter(strategies.spread(AtRandom(field(pool), seed=7), Ledger(), range(3000)))
 
     assert sum((counts[user] - 750) ** 2 / 750 for user in pool) < 11.34
 
 
 @given(pools, st.integers(), st.integers(0, 50))
 def test_the_same_seed_and_turn_choose_the_same(pool, seed, turn):
-    picked = AtRandom(pool, seed).pick(turn)
+    picked = AtRandom(field(pool), seed).pick(turn)
 
-    assert picked == chosen(strategies.at_random(Ledger().candidates(pool), seed=seed, turn=turn))
+    assert picked == chosen(
+        strategies.at_random(strategies.candidates(pool, Ledger(), Room()), seed=seed, turn=turn)
+    )
     assert picked in pool
 
 
 def test_random_among_nobody_is_nobody():
     assert strategies.at_random([], seed=1, turn=1) is None
-    assert AtRandom([], 1).pick(1) is None
-    assert LoadBalanced([], Ledger()).pick(1) is None
-    assert RoundRobin([], ()).pick(1) is None
+    assert AtRandom(field(), 1).pick(1) is None
+    assert LoadBalanced(field()).pick(1) is None
+    assert RoundRobin(field(), ()).pick(1) is None
 
 
 # -- Filters ------------------------------------------------------------------------------------------------------
@@ -240,9 +246,9 @@ def test_the_ineligible_never_get_a_ticket(pool, only_available, tickets):
     }
 
     for picker in (
-        LoadBalanced(sifted.eligible, Ledger()),
-        RoundRobin(sifted.eligible, ()),
-        AtRandom(sifted.eligible, 3),
+        LoadBalanced(field(sifted.eligible)),
+        RoundRobin(field(sifted.eligible), ()),
+        AtRandom(field(sifted.eligible), 3),
     ):
         picked = strategies.spread(picker, Ledger(), range(tickets))
         assert set(picked) <= (fit or {None})

@@ -1,0 +1,272 @@
+"""How much people may be given, what counts how much, and what share is whose (R-CAP-1 … R-CAP-15).
+
+Limits bind automatic assignment alone: by hand, and by a workflow that sets the owner, anybody may be given more
+(R-CAP-7, R-CAP-8).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from deskhand.accounts import audit
+from deskhand.crm.records.models import TicketType
+from deskhand.events.types import Actor
+from deskhand.kernel import clock
+from deskhand.kernel.database import sql
+from deskhand.kernel.database.scope import account_scope
+from deskhand.kernel.errors import Invalid
+from deskhand.routing import loads
+from deskhand.routing.models import Capacity, RoutingSettings
+from deskhand.routing.strategies import Room
+from deskhand.routing.types import Measure, NewTicket, Terms
+
+CHANGED, SETTINGS_CHANGED = "capacity.changed", "routing_settings.changed"
+MOST = 100_000  # of a limit
+MOST_POINTS = 1_000
+PRIORITIES = ("LOW", "MEDIUM", "HIGH", "URGENT")
+#: The columns that limit each type.
+BY_TYPE = {TicketType.CALL: "call", TicketType.MESSAGE: "message", TicketType.EMAIL_OTHER: "email_other"}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What counts how much in an account; see models.RoutingSettings."""
+
+    excluded_stage_ids: tuple[int, ...] = ()
+    excluded_after_days: int | None = None
+    excludes_from_load: bool = False
+    weighs: bool = False
+    types: Mapping[str, int] = field(default_factory=dict)
+    channels: Mapping[int, int] = field(default_factory=dict)
+    priorities: Mapping[str, int] = field(default_factory=dict)
+    ramp_days: int = 0
+    ramp_from: int = 25
+
+    def points(self, ticket_type: str, channel_account_id: int | None, priority: str | None) -> int:
+        """What a ticket is worth; loads.py says the same in SQL."""
+        if not self.weighs:
+            return 1
+        own = self.channels.get(channel_account_id or 0, self.types.get(ticket_type, 1))
+        return max(0, own + self.priorities.get(priority or "", 0))
+
+
+@dataclass(frozen=True)
+class Binding:
+    """What routing has to know before it locks: whether loads are weighed, and whether some limit spans all types."""
+
+    weighs: bool
+    has_limits: bool
+    has_totals: bool
+
+
+_BINDING = """
+select coalesce((select weighs from routing_routingsettings where account_id = %(account)s), false),
+    coalesce(bool_or(c.total is not null or c.call is not null or c.message is not null or c.email_other is not null), false),
+    coalesce(bool_or(c.measure = 'TOTAL' and c.total is not null), false)
+from routing_capacity c where c.account_id = %(account)s
+"""
+
+
+def binding(account_id: int) -> Binding:
+    """One query."""
+    found = sql.row(_BINDING, {"account": account_id})
+    return Binding(*found) if found else Binding(False, False, False)
+
+
+def settings_of(account_id: int) -> Settings:
+    """One query."""
+    row = RoutingSettings.objects.filter(account_id=account_id).first()
+    if row is None:
+        return Settings()
+    points = row.points
+    return Settings(
+        tuple(row.excluded_stage_ids), row.excluded_after_days, row.excludes_from_load, row.weighs, points.get("types", {}),
+        {int(pk): n for pk, n in points.get("channels", {}).items()}, points.get("priorities", {}), row.ramp_days,
+        row.ramp_from,
+    )  # fmt: skip
+
+
+_WORTH = "select t.id, t.channel_account_id, t.priority from crm_ticket t where t.account_id = %s and t.id = any(%s)"
+
+
+def weighed(account_id: int, tickets: Sequence[NewTicket]) -> list[NewTicket]:
+    """The tickets with what they are worth. Two queries."""
+    settings = settings_of(account_id)
+    facts = {pk: rest for pk, *rest in sql.rows(_WORTH, [account_id, [one.ticket_id for one in tickets]])}
+    return [
+        replace(one, points=settings.points(one.ticket_type, *facts[one.ticket_id])) if one.ticket_id in facts else one
+        for one in tickets
+    ]  # fmt: skip
+
+
+_TERMS = """
+select m.user_id, c.measure, c.total, c.call, c.message, c.email_other, coalesce(c.share, 100), m.created_at,
+    coalesce(s.ramp_days, 0), coalesce(s.ramp_from, 100)
+from accounts_membership m
+left join routing_capacity c on c.account_id = m.account_id and c.user_id = m.user_id
+left join routing_routingsettings s on s.account_id = m.account_id
+where m.account_id = %(account)s and m.user_id = any(%(users)s)
+  and (c.id is not null or m.created_at > %(now)s - make_interval(days => s.ramp_days))
+"""
+
+
+def terms_of(account_id: int, user_ids: Collection[int], now: datetime) -> dict[int, Terms]:
+    """Limits and shares of those who have any, or are new. One query, whatever their number."""
+    if not user_ids:
+        return {}
+    found = sql.rows(_TERMS, {"account": account_id, "users": sorted(user_ids), "now": now})
+    return {
+        user_id: Terms(
+            Measure(measure or Measure.TOTAL), total,
+            {TicketType.CALL.value: call, TicketType.MESSAGE.value: message, TicketType.EMAIL_OTHER.value: other},
+            ramped(share, since, now, days, first),
+        )
+        for user_id, measure, total, call, message, other, share, since, days, first in found
+    }  # fmt: skip
+
+
+def ramped(share: int, since: datetime, now: datetime, days: int, first: int) -> int:
+    """A newcomer's part of their share, in percent: it grows evenly from `first` percent of it over so many days."""
+    gone = (now - since) / timedelta(days=days) if days else 1.0
+    if gone >= 1:
+        return share
+    return max(1, round(share * (first + (100 - first) * max(gone, 0.0)) / 100))
+
+
+# -- Setting them -------------------------------------------------------------------------------------------------
+
+
+def set_limits(
+    account_id: int,
+    user_ids: Collection[int],
+    *,
+    by: Actor,
+    measure: Measure = Measure.TOTAL,
+    total: int | None = None,
+    by_type: Mapping[str, int | None] | None = None,
+    share: int | None = None,
+) -> None:
+    """Give all of them these limits; None binds nothing, 0 lets nothing through (R-CAP-11, R-CAP-12). Safe to repeat.
+
+    `share` None leaves each theirs. Raises Invalid for a number that can't be one. The number of queries does not grow
+    with the users.
+    """
+    wanted = {column: (by_type or {}).get(kind) for kind, column in BY_TYPE.items()}
+    for name, number in {"total": total, **wanted}.items():
+        _check(name, number, MOST)
+    if share is not None and not 1 <= share <= 100:
+        raise Invalid(_("A share is 1 to 100 percent."), field="share", value=share)
+    values: dict[str, Any] = {"measure": measure.value, "total": None, **dict.fromkeys(wanted)}
+    values |= {"total": total} if measure is Measure.TOTAL else wanted
+    with account_scope(account_id):
+        own = Capacity.objects.filter(account_id=account_id, user_id__in=list(user_ids))
+        before = {row.user_id: row for row in own.select_for_update()}
+        rows = [
+            Capacity(
+                account_id=account_id, user_id=user_id, **values,
+                share=share if share is not None else before[user_id].share if user_id in before else 100,
+            )
+            for user_id in sorted(set(user_ids))
+        ]  # fmt: skip
+        changed = [row for row in rows if _facts(row) != _facts(before.get(row.user_id))]
+        Capacity.objects.bulk_create(
+            changed, update_conflicts=True, unique_fields=["account_id", "user_id"],
+            update_fields=["measure", "total", *wanted, "share"],
+        )  # fmt: skip
+        for row in changed:
+            audit.record(
+                CHANGED, by=by, target_type="user", target_id=row.user_id, before=_facts(before.get(row.user_id)),
+                after=_facts(row),
+            )  # fmt: skip
+
+
+def _facts(row: Capacity | None) -> dict[str, Any]:
+    row = row or Capacity()
+    return {
+        name: getattr(row, name) for name in ("measure", "total", "call", "message", "email_other", "share")
+    }
+
+
+def set_settings(account_id: int, settings: Settings, *, by: Actor, now: datetime | None = None) -> None:
+    """Replace what counts how much, and count anew by it. Raises Invalid, naming the field. Safe to repeat."""
+    now = now or clock.now()
+    _check("excluded_after_days", settings.excluded_after_days, 3_650, least=1)
+    _check("ramp_days", settings.ramp_days, 365)
+    _check("ramp_from", settings.ramp_from, 100, least=1)
+    for name, points in (("types", settings.types), ("channels", settings.channels)):
+        for number in points.values():
+            _check(name, number, MOST_POINTS)
+    for number in settings.priorities.values():
+        _check("priorities", number, MOST_POINTS, least=-MOST_POINTS)
+    with account_scope(account_id):
+        before = settings_of(account_id)
+        if before == settings:
+            return
+        RoutingSettings.objects.update_or_create(
+            account_id=account_id,
+            defaults={
+                "excluded_stage_ids": list(settings.excluded_stage_ids),
+                "excluded_after_days": settings.excluded_after_days,
+                "excludes_from_load": settings.excludes_from_load,
+                "weighs": settings.weighs,
+                "points": {
+                    "types": dict(settings.types),
+                    "channels": {str(pk): n for pk, n in settings.channels.items()},
+                    "priorities": dict(settings.priorities),
+                },
+                "ramp_days": settings.ramp_days,
+                "ramp_from": settings.ramp_from,
+            },
+        )
+        audit.record(
+            SETTINGS_CHANGED, by=by, target_type="account", target_id=account_id, before=_said(before), after=_said(settings)
+        )  # fmt: skip
+        loads.recount(account_id, now)
+
+
+def _said(settings: Settings) -> dict[str, Any]:
+    return vars(settings) | {"excluded_stage_ids": list(settings.excluded_stage_ids)}
+
+
+def _check(name: str, number: int | None, most: int, *, least: int = 0) -> None:
+    if number is not None and not least <= number <= most:
+        raise Invalid(
+            _("Give a whole number from %(least)s to %(most)s.") % {"least": least, "most": most}, field=name, value=number
+        )  # fmt: skip
+
+
+# -- What is held -------------------------------------------------------------------------------------------------
+
+
+def room(account_id: int, user_ids: Collection[int], held: dict[tuple[int, str], int], now: datetime) -> Room:
+    return Room(terms_of(account_id, user_ids, now), held)
+
+
+@dataclass(frozen=True)
+class Hold:
+    """What somebody holds of what a limit counts. `limit` None: there is none (R-CAP-10)."""
+
+    held: int
+    limit: int | None
+
+    @property
+    def is_full(self) -> bool:
+        return self.limit is not None and self.held >= self.limit
+
+
+def holds_of(account_id: int, user_ids: Collection[int], now: datetime) -> dict[int, dict[str, Hold]]:
+    """Of each user by ticket type, or under "" where one limit spans all types, without a lock. Three queries."""
+    weighs = binding(account_id).weighs
+    _ledgers, held = loads.present(account_id, user_ids, now, weighs=weighs)
+    found = room(account_id, user_ids, held, now)
+    result: dict[int, dict[str, Hold]] = {}
+    for user_id in user_ids:
+        is_total = found.of(user_id).measure is Measure.TOTAL
+        kinds = {"": TicketType.EMAIL_OTHER.value} if is_total else {kind: kind for kind in loads.TYPES}
+        result[user_id] = {key: Hold(*found.standing(user_id, kind)) for key, kind in kinds.items()}
+    return result
