@@ -8,7 +8,7 @@ BIN := .venv/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests run test check lint types bench shots axe pseudo debian cover stored lock messages
+.PHONY: help setup setup-tests run test check lint types bench shots axe pseudo debian calendars cover stored lock messages
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -53,6 +53,9 @@ pseudo: setup-tests ## search every state for texts that are not marked for tran
 debian: setup-tests ## everything that speaks to the database on Debian's PostgreSQL 15 and behind PgBouncer (tests take a share)
 	@scripts/debian.sh
 	@DESKHAND_SHARES=all $(BIN)/python scripts/run_tests.py debian pooled
+
+calendars: setup-tests ## working hours against a slow, obvious reading, with very many examples (tests take some)
+	@DESKHAND_CALENDAR_EXAMPLES=3000 $(BIN)/pytest deskhand/kernel/tests/test_calendars_slowly.py -q -n 2
 
 cover: setup-tests ## the decisions of automation and of filters: every branch of them must be run by their tests
 	@$(BIN)/python -m coverage run -m pytest -q -n0 deskhand/automation/tests/test_engine_*.py \

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deskhand.kernel.calendars import Block, WeeklyHours
@@ -134,3 +134,84 @@ def test_between_two_edges_nothing_changes(hours, away, manual, moment, part):
         edge = manual.at
 
     assert edges.state_at(facts, moment + (edge - moment) * part) == edges.state_at(facts, moment)
+
+
+# ── against a walk, minute by minute ─────────────────────────────────────────────────────────────────────────────────
+
+MINUTE = timedelta(minutes=1)
+STARTS = [oslo(3, 27, 0), oslo(10, 23, 0), oslo(11, 16, 0)]  # clocks go forward, back, and not at all
+WALKED = 5 * 24 * 60
+
+
+def walked(facts: Facts, start: datetime, minutes: int) -> tuple[list[State], set[datetime]]:
+    """The status of each minute and the edges, read off a clock on the wall; nothing was before the start."""
+    states, edges_met, hand, was_open = [], set(), None, False
+    for number in range(minutes):
+        at = start + number * MINUTE
+        open_now = facts.hours is not None and shows_work(facts.hours, at)
+        is_edge = open_now != was_open and number > 0
+        is_edge |= any(at in (absence.start, absence.end) for absence in facts.absences)
+        if is_edge:
+            edges_met.add(at)
+            hand = None
+        if facts.manual is not None and facts.manual.at == at:
+            hand = facts.manual
+        was_open = open_now
+        states.append(by_the_day(facts, at, open_now) if hand is None else State(hand.status, Source.MANUAL))
+    return states, edges_met
+
+
+def shows_work(hours: WeeklyHours, at: datetime) -> bool:
+    shown = at.astimezone(ZoneInfo(hours.zone))
+    minute = shown.hour * 60 + shown.minute
+    return any(
+        block.weekday == shown.weekday() and block.start <= minute < block.end for block in hours.blocks
+    )
+
+
+def by_the_day(facts: Facts, at: datetime, open_now: bool) -> State:
+    """What nobody set by hand."""
+    if any(absence.start <= at < absence.end for absence in facts.absences):
+        return State(AWAY, Source.OUT_OF_OFFICE)
+    if facts.hours is not None:
+        return State(AVAILABLE if open_now else AWAY, Source.HOURS)
+    if any(absence.end <= at for absence in facts.absences):
+        return State(AVAILABLE, Source.OUT_OF_OFFICE)
+    return State()
+
+
+@st.composite
+def lives(draw: st.DrawFn) -> tuple[Facts, datetime]:
+    """Some days of somebody: hours of several blocks, absences that overlap, and a hand."""
+    start = draw(st.sampled_from(STARTS))
+    minutes = st.integers(1, WALKED - 1).map(lambda minute: start + minute * MINUTE)
+    away = draw(st.lists(st.tuples(minutes, minutes).filter(lambda one: one[0] < one[1]), max_size=3))
+    times = st.integers(4 * 60, 1440)  # the hours that clocks move are the calendars' matter
+    ranges = st.tuples(times, times).filter(lambda one: one[0] < one[1])
+    blocks = draw(st.lists(st.tuples(st.integers(0, 6), ranges), max_size=8))
+    hours = (
+        WeeklyHours("Europe/Oslo", tuple(Block(day, *pair) for day, pair in blocks))
+        if blocks and draw(st.booleans())
+        else None
+    )
+    manual = draw(st.none() | st.builds(Manual, st.sampled_from(Status), minutes))
+    return Facts(hours, tuple(Absence(*one) for one in away), manual), start
+
+
+@settings(max_examples=40, deadline=None)
+@given(lives(), st.lists(st.integers(1, WALKED - 1), min_size=20, max_size=20))
+def test_a_walk_through_every_minute_sees_the_same(life, asked):
+    """R-AVAIL-2..9, R-AVAIL-14, R-AVAIL-16, R-AVAIL-18"""
+    facts, start = life
+    states, met = walked(facts, start, WALKED)
+    last = start + (WALKED - 1) * MINUTE
+
+    beside = [int((edge - start) / MINUTE) + step for edge in met for step in (-1, 0, 1)]
+    for minute in {*asked, *beside} & set(range(WALKED)):
+        at = start + minute * MINUTE
+        assert edges.state_at(facts, at) == states[minute], at
+        following = edges.next_edge(facts, at)
+        expected = min((edge for edge in met if edge > at), default=None)
+        assert (following if following and following <= last else None) == expected, at
+    told = [(edge, state) for edge, state in edges.passed(facts, start, last)]
+    assert told == [(edge, states[int((edge - start) / MINUTE)]) for edge in sorted(met)]
