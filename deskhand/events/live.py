@@ -31,7 +31,7 @@ def tell_pages(account_id: int, events: Sequence[Event]) -> None:
         elif kind in ("deal", "project") or kind.startswith("2-"):
             names.append("records")
         elif kind == "user":
-            names.append(f"user-{number}")
+            names += [f"user-{number}", "users"]
     signal(account_id, names)
 
 

@@ -21,7 +21,7 @@ from deskhand.kernel import calendars, clock, timers
 from deskhand.kernel.calendars import Block, WeeklyHours
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import account_scope
-from deskhand.kernel.errors import Forbidden, Invalid, NotFound
+from deskhand.kernel.errors import Conflict, Forbidden, Invalid, NotFound
 from deskhand.kernel.timers import DueTimer
 from deskhand.routing import away_states, edges
 from deskhand.routing.edges import Absence, Facts, Manual, State
@@ -64,6 +64,26 @@ def set_by_hand(
         current.manual_status, current.manual_at = Status(status), now
         current.manual_away_state_id, current.manual_note = away_state_id, note
         return _settle(current, _facts_of(account_id, user_id, current), by, now)
+
+
+def switch_back(account_id: int, user_id: int, change_id: int, *, now: datetime | None = None) -> State:
+    """Undo, by hand, what a colleague made of one's status (R-AVAIL-11).
+
+    Raises Conflict when it has changed since.
+    """
+    with account_scope(account_id):
+        _locked(account_id, user_id, now or clock.now())
+        changes = AvailabilityChange.objects.filter(account_id=account_id, user_id=user_id)
+        made, before = (*changes.order_by("-at", "-id")[:2], None, None)[:2]
+        if made is None or made.pk != change_id:
+            raise Conflict(_("Your status has changed since."))
+        status, way = Status(made.from_status), None
+        if before is not None and before.away_state_id in {one.pk for one in away_states.present(account_id)}:
+            way = before.away_state_id
+        note = before.note if before is not None and status is Status.AWAY else ""
+        return set_by_hand(
+            account_id, user_id, status, by=Actor.user(user_id), away_state_id=way, note=note, now=now
+        )
 
 
 def set_hours(

@@ -93,24 +93,39 @@ def _permissions(stored: str) -> Permissions:
 
 @dataclass(frozen=True)
 class OwnStatus:
-    """What people see of their own status. `set_by` names a colleague who set it, while that holds (R-AVAIL-11)."""
+    """What people see of their own status. `set_by` tells of a colleague who set it, while that holds (R-AVAIL-11)."""
 
     is_available: bool
-    set_by: str = ""
+    set_by: SetBy | None = None
+
+
+@dataclass(frozen=True)
+class SetBy:
+    """Who changed somebody else's status, when, and what it was before."""
+
+    name: str
+    at: datetime
+    change_id: int
+    was_available: bool
 
 
 _SET_BY = """
-select case when c.actor_kind = %s and c.actor_id <> c.user_id then u.name end
+select u.name, c.at, c.id, c.from_status = %s, c.source, c.actor_kind = %s and c.actor_id <> c.user_id
 from routing_availabilitychange c left join accounts_user u on u.id = c.actor_id
 where c.account_id = %s and c.user_id = %s order by c.at desc, c.id desc limit 1
 """
 
 
 def own_status(account_id: int, user_id: int, now: datetime | None = None) -> OwnStatus:
-    """One query, and a second one for a status set by hand."""
+    """One query, and a second one for a status that people set, by hand or with an absence."""
     state = availability.states(account_id, [user_id], now or clock.now())[user_id]
-    by = sql.row(_SET_BY, [ActorKind.USER, account_id, user_id]) if state.source is Source.MANUAL else None
-    return OwnStatus(state.status is Status.AVAILABLE, by[0] or "" if by else "")
+    is_available = state.status is Status.AVAILABLE
+    if state.source not in (Source.MANUAL, Source.OUT_OF_OFFICE):
+        return OwnStatus(is_available)
+    last = sql.row(_SET_BY, [Status.AVAILABLE, ActorKind.USER, account_id, user_id])
+    if last is None or last[4] != state.source or not last[5]:
+        return OwnStatus(is_available)
+    return OwnStatus(is_available, SetBy(last[0] or "", *last[1:4]))
 
 
 @dataclass(frozen=True)

@@ -20,16 +20,26 @@ from deskhand.desk import new_tickets
 from deskhand.desk import views as desk_views
 from deskhand.notifications import reading
 from deskhand.routing import queries as routing
-from deskhand.routing.queries import OwnStatus
+from deskhand.routing.queries import SetBy
 from deskhand.web import keys, live, settings_side
 from deskhand.web.contacts import side as contacts_side
 from deskhand.web.jinja import render
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.records import kinds as record_kinds
-from deskhand.web.shell import NavItem, Person, Shell, SideLink, SideSection, Toast, Viewer
+from deskhand.web.shell import (
+    NavItem,
+    Person,
+    Shell,
+    SideLink,
+    SideSection,
+    StatusAlert,
+    Toast,
+    Viewer,
+)  # fmt: skip
 from deskhand.web.tasks import side as tasks_side
 from deskhand.web.workflows import side as workflows_side
 
+KEPT = "status_kept"  # in the session: the change of the own status that was answered with "Keep it"
 RECORDS = "record-"  # and the key of a kind: the area of its screens
 UNDO = "undo:"  # and the address, as the tags of a message whose toast offers the way back
 VIEW_LABELS = {
@@ -87,22 +97,30 @@ def person_of_viewer(request: AccountRequest) -> Viewer:
     user = request.user
     status = routing.own_status(request.viewer.account_id, user.pk)
     state: Literal["available", "away"] = "available" if status.is_available else "away"
+    said = status.set_by
     return Viewer(
         person=Person.named(user.name, available=status.is_available),
         theme=_theme(request),
         locale=user.locale or request.account.locale,
         availability=state,
-        availability_note=_set_by(status) if status.set_by else "",
+        availability_note=_set_by(said, status.is_available) if said else "",
+        status_alert=_alert(said) if said and said.change_id != request.session.get(KEPT) else None,
         id=user.pk,
         signal=f"user-{user.pk}",
     )
 
 
-def _set_by(status: OwnStatus) -> str:
+def _set_by(said: SetBy, is_available: bool) -> str:
     """Told to who did not set it themselves (R-AVAIL-11)."""
-    if status.is_available:
-        return _("%(name)s set you to available.") % {"name": status.set_by}
-    return _("%(name)s set you to away.") % {"name": status.set_by}
+    if is_available:
+        return _("%(name)s set you to available.") % {"name": said.name}
+    return _("%(name)s set you to away.") % {"name": said.name}
+
+
+def _alert(said: SetBy) -> StatusAlert:
+    return StatusAlert(
+        said.at, said.change_id, _("Back to available") if said.was_available else _("Back to away")
+    )
 
 
 def _theme(request: AccountRequest) -> Literal["auto", "light", "dark"]:

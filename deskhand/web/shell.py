@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal, Self
 
 from django.utils.functional import Promise
@@ -39,6 +40,15 @@ def hue_of(seed: str) -> int:
 
 
 @dataclass(frozen=True)
+class StatusAlert:
+    """A colleague changed the viewer's status; the alert stays until they keep it or switch back."""
+
+    at: datetime
+    change_id: int
+    back: str  # the label of the way back
+
+
+@dataclass(frozen=True)
 class Viewer:
     """Who is looking."""
 
@@ -46,8 +56,9 @@ class Viewer:
     theme: Literal["auto", "light", "dark"]
     locale: str
     availability: Literal["available", "away"]
-    availability_note: str = ""  # "Out of office until 3 Dec", shown above the switch
+    availability_note: str = ""  # "Ada set you to away.", shown above the switch
     id: int = 0
+    status_alert: StatusAlert | None = None
     signal: str = ""  # comes when something about the viewer changed
 
 

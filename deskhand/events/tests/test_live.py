@@ -20,7 +20,7 @@ TASK = {"object_type": "ticket", "record_id": 1, "ticket_id": 1}
         ("thread", {}, ["views"]),
         ("deal", {}, ["records"]),
         ("2-17", {}, ["records"]),
-        ("user", {}, ["user-9"]),
+        ("user", {}, ["user-9", "users"]),
         ("contact", {}, []),
         ("task", TASK, ["ticket-1", "views"]),
         ("task", TASK | {"also": [["deal", 2], ["ticket", 3]]}, ["ticket-1", "views", "records", "ticket-3"]),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -67,6 +68,65 @@ def test_the_timer_carries_over_the_edge_and_sets_the_next(office):
         (MORNING, AVAILABLE, Source.HOURS, "system"),
     ]
     assert timer_of(office).due_at == EVENING + timedelta(days=1)
+
+
+@pytest.mark.parametrize("friday", [datetime(2026, 3, 27, tzinfo=UTC), datetime(2026, 10, 23, tzinfo=UTC)])
+def test_t_av_1_hours_of_oslo_bring_and_take_across_a_clock_change(desk, friday):
+    """T-AV-1, R-AVAIL-3..5, R-AVAIL-16: nine to five there, on the Friday before the clocks change and the Monday after."""
+    zone = ZoneInfo("Europe/Oslo")
+    monday = friday + timedelta(days=3)
+    expected = []
+    with clock.stopped(friday):
+        availability.set_hours(desk.id, desk.ada, OFFICE, by=Actor.user(desk.ada))
+    for day in (friday, monday):
+        shown = {
+            text: datetime.combine(day, time.fromisoformat(text), zone).astimezone(UTC)
+            for text in ("08:59", "09:00", "16:59", "17:00")
+        }
+        there = {text: queries.is_available(desk.id, desk.ada, at) for text, at in shown.items()}
+        assert there == {"08:59": False, "09:00": True, "16:59": True, "17:00": False}
+        for text in ("09:00", "17:00"):
+            ring(desk, shown[text])
+            stored = Availability.objects.get(user_id=desk.ada)
+            expected.append((shown[text], AVAILABLE if text == "09:00" else AWAY, Source.HOURS, "system"))
+            assert (stored.status, stored.source) == expected[-1][1:3]
+
+    assert log_of(desk)[-4:] == expected
+
+
+def test_t_av_2_available_by_hand_in_the_evening_holds_until_the_next_edge(office):
+    """T-AV-2, R-AVAIL-6: set at 18:00, it lasts the night, and the day that begins at nine ends it."""
+    ring(office, EVENING)
+    office.set(AVAILABLE, "ada", now=EVENING + timedelta(hours=1))
+
+    assert timer_of(office).due_at == MORNING
+    assert Availability.objects.get(user_id=office.ada).source == Source.MANUAL
+    assert queries.is_available(office.id, office.ada, MORNING - timedelta(seconds=1))
+    ring(office, MORNING)
+    assert Availability.objects.get(user_id=office.ada).source == Source.HOURS
+    ring(office, EVENING + timedelta(days=1))
+    assert not queries.is_available(office.id, office.ada, EVENING + timedelta(days=1, hours=1))
+    assert log_of(office) == [
+        (EVENING, AWAY, Source.HOURS, "system"),
+        (EVENING + timedelta(hours=1), AVAILABLE, Source.MANUAL, "user"),
+        (EVENING + timedelta(days=1), AWAY, Source.HOURS, "system"),
+    ]
+
+
+def test_t_av_3_an_absence_that_ends_on_saturday_leaves_away_until_monday(office):
+    """T-AV-3, R-AVAIL-8: back on Saturday at 12:00, where there are no hours, so on Monday at 9:00."""
+    saturday, monday = datetime(2026, 11, 21, 11, tzinfo=UTC), datetime(2026, 11, 23, 8, tzinfo=UTC)
+    availability.set_out_of_office(
+        office.id, office.ada, NOON + timedelta(hours=1), saturday, by=Actor.user(office.ada)
+    )
+    ring(office, saturday)
+
+    assert not queries.is_available(office.id, office.ada, saturday)
+    assert timer_of(office).due_at == monday
+    assert not queries.is_available(office.id, office.ada, monday - timedelta(minutes=1))
+    ring(office, monday)
+    assert queries.is_available(office.id, office.ada, monday)
+    assert log_of(office)[-1] == (monday, AVAILABLE, Source.HOURS, "system")
 
 
 def test_each_change_is_an_event_in_order(office):
@@ -150,7 +210,8 @@ def test_who_set_it_is_told_until_the_status_changes_again(office):
         assert queries.own_status(office.id, office.ada) == OwnStatus(is_available=True)
 
         availability.set_by_hand(office.id, office.ada, AWAY, by=Actor.user(office.bob))
-        assert queries.own_status(office.id, office.ada) == OwnStatus(False, set_by="Bob")
+        set_by = queries.own_status(office.id, office.ada).set_by
+        assert (set_by.name, set_by.at, set_by.was_available) == ("Bob", NOON, True)
 
         availability.set_by_hand(office.id, office.ada, AVAILABLE, by=Actor.user(office.ada))
         assert queries.own_status(office.id, office.ada) == OwnStatus(is_available=True)

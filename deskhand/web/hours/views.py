@@ -30,6 +30,7 @@ from deskhand.web.choices import Choice
 from deskhand.web.frame import framed
 from deskhand.web.hours import week, words
 from deskhand.web.hours.rows import Absence, AwayState, Change, Line, StatusForm
+from deskhand.web.me.views import keep_told
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.refusals import words_of
 from deskhand.web.shell import Person
@@ -195,7 +196,9 @@ def set_status(request: AccountRequest, user_id: int) -> HttpResponse:
         away_state_id=way_id,
         note=note,
     )
-    if user_id != request.viewer.user_id:
+    if user_id == request.viewer.user_id:
+        keep_told(request)
+    else:
         messages.info(request, _("The status of %(name)s is set.") % {"name": member.name})
     return _back(request, user_id)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.conf import settings as django_settings
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -10,13 +11,16 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from deskhand.accounts.models import User
+from deskhand.events import live
 from deskhand.events.types import Actor
-from deskhand.kernel.errors import Forbidden, Invalid
-from deskhand.routing import availability
+from deskhand.kernel.errors import Conflict, Forbidden, Invalid
+from deskhand.routing import availability, queries
 from deskhand.routing.types import Status
-from deskhand.web.frame import first_setting
-from deskhand.web.jinja import wants_fragment
+from deskhand.web.asked import number
+from deskhand.web.frame import KEPT, first_setting, shell
+from deskhand.web.jinja import render, wants_fragment
 from deskhand.web.middleware import AccountRequest
+from deskhand.web.refusals import words_of
 
 YEAR = 365 * 24 * 3600  # seconds
 THEMES = ("auto", "light", "dark")
@@ -55,11 +59,59 @@ def set_availability(request: AccountRequest) -> HttpResponse:
             field="availability",
             value=request.POST.get("availability"),
         )
-    if not request.viewer.has_seat:
-        raise Forbidden(_("Only people with a seat have a status."))
+    _require_seat(request)
     me = request.viewer.user_id
     availability.set_by_hand(request.viewer.account_id, me, chosen, by=Actor.user(me))
+    keep_told(request)
     return _back(request)
+
+
+def _require_seat(request: AccountRequest) -> None:
+    if not request.viewer.has_seat:
+        raise Forbidden(_("Only people with a seat have a status."))
+
+
+@require_GET
+def own_status(request: AccountRequest) -> HttpResponse:
+    """After a signal: the alert of what a colleague did, and the parts of the frame that show the status."""
+    _require_seat(request)
+    return _status_parts(request)
+
+
+def _status_parts(request: AccountRequest) -> HttpResponse:
+    return render(request, "parts/own_status.html", {"shell": shell(request)})
+
+
+@require_POST
+def switch_back(request: AccountRequest) -> HttpResponse:
+    """One click undoes what a colleague made of one's status (R-AVAIL-11)."""
+    _require_seat(request)
+    change_id = number(request.POST.get("change", ""), "change")
+    try:
+        availability.switch_back(request.viewer.account_id, request.viewer.user_id, change_id)
+    except Conflict as refusal:  # shown as it is now
+        messages.info(request, words_of(refusal))
+    return _alert_gone(request)
+
+
+@require_POST
+def keep_status(request: AccountRequest) -> HttpResponse:
+    """What a colleague set is right: the alert goes, also in other windows."""
+    _require_seat(request)
+    keep_told(request)
+    live.signal(request.viewer.account_id, [f"user-{request.viewer.user_id}"])
+    return _alert_gone(request)
+
+
+def keep_told(request: AccountRequest) -> None:
+    """Who acts on their status knows of the last change."""
+    told = queries.own_status(request.viewer.account_id, request.viewer.user_id).set_by
+    if told:
+        request.session[KEPT] = told.change_id
+
+
+def _alert_gone(request: AccountRequest) -> HttpResponse:
+    return _status_parts(request) if wants_fragment(request) else _back(request)
 
 
 def _back(request: HttpRequest) -> HttpResponse:

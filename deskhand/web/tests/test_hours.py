@@ -14,12 +14,13 @@ from deskhand.kernel import clock
 from deskhand.kernel.calendars import Block, WeeklyHours
 from deskhand.routing import availability, away_states, default_hours, queries
 from deskhand.routing.models import OutOfOffice, WorkingHours
-from deskhand.routing.types import Status
+from deskhand.routing.types import Source, Status
 from deskhand.testing.world import make_user
 from deskhand.web import times
-from deskhand.web.tests.conftest import queries_of
+from deskhand.web.tests.conftest import queries_of, text_of
 from deskhand.web.tests.test_inbox import texts
 
+HTMX = {"HX-Request": "true"}
 MINE = "/settings/availability"
 TEAM = "/settings/availability/team"
 WEEK = {
@@ -261,16 +262,98 @@ def test_a_manager_sees_who_is_there_with_load_and_reason(office, manager):
     assert "Nils Bohr" not in page
 
 
-def test_a_manager_sets_a_colleague_away_who_is_told_and_goes_back(office, manager, sign_in):
-    """R-AVAIL-11, T-AV-4"""
-    bob = office.world.bob
-    manager.post(of("availability-status", bob), {"availability": "available", "from": "team"})
-    answer = manager.post(of("availability-status", bob), {"availability": "away", "from": "team"})
+SAID = "Grace Hopper set you to away. Today 12:00"
 
-    assert answer.headers["Location"] == TEAM
-    his = sign_in(bob)
-    assert "Grace Hopper set you to away." in texts(his.get(MINE))
+
+@pytest.fixture
+def sent_away(office, manager, sign_in):
+    """Bob, on his own pages, was available, until his manager set him away."""
+    his = sign_in(office.world.bob)
     his.post("/me/availability", {"availability": "available"})
+    answer = manager.post(
+        of("availability-status", office.world.bob), {"availability": "away", "from": "team"}
+    )
+    assert answer.headers["Location"] == TEAM
+    return his
+
+
+def alert_of(client, path=MINE):
+    """The alert on a page: what it says, and its ways out with what they send."""
+    page = client.get(path, follow=True).content.decode()
+    alert = page[page.index('id="status-alert"') : page.index('id="announce"')]
+    change = re.search(r'name="change" value="(\d+)"', alert)
+    return text_of(f"<{alert}"), {"change": change[1]} if change else {}
+
+
+def test_t_av_4_a_manager_sets_away_who_is_told_on_every_page_and_reverts(office, sent_away):
+    """T-AV-4, R-AVAIL-11: who did it and when, until they act; one click is the way back."""
+    for page in (MINE, "/inbox/all-open", "/tickets", "/notifications", "/settings/profile"):
+        said, change = alert_of(sent_away, page)
+        assert SAID in said
+        assert "Back to available" in said
+
+    answer = sent_away.post("/me/status/back", change, headers=HTMX)
+
+    assert SAID not in text_of(answer.content.decode())
+    assert alert_of(sent_away)[1] == {}
+    found = standing(office, office.world.bob)
+    assert (found.status, found.source) == (Status.AVAILABLE, Source.MANUAL)
+    with office.inside() as world:
+        last = queries.changes(world.account.pk, world.bob.pk, limit=1)[0]
+    assert (last.actor_kind, last.actor_id) == ("user", office.world.bob.pk)
+
+
+def test_who_keeps_what_a_manager_set_is_not_told_again_until_the_next_time(office, manager, sent_away):
+    """R-AVAIL-11"""
+    sent_away.post("/me/status/keep", alert_of(sent_away)[1])
+    assert alert_of(sent_away)[1] == {}
+    assert standing(office, office.world.bob).status is Status.AWAY
+
+    manager.post(of("availability-status", office.world.bob), {"availability": "available"})
+    assert "Grace Hopper set you to available." in alert_of(sent_away)[0]
+    assert "Back to away" in alert_of(sent_away)[0]
+
+
+def test_the_way_back_leads_to_the_break_it_was(office, manager, sign_in):
+    """R-AVAIL-11, R-AVAIL-17"""
+    with office.inside() as world:
+        lunch = away_states.define(world.account.pk, "Lunch", by=SYSTEM)
+    his, bob = sign_in(office.world.bob), office.world.bob
+    his.post(of("availability-status", bob), {"availability": f"away:{lunch.pk}", "note": "soup"})
+    manager.post(of("availability-status", bob), {"availability": "available"})
+
+    his.post("/me/status/back", alert_of(his)[1])
+
+    found = standing(office, bob)
+    assert (found.status, found.way, found.note) == (Status.AWAY, "Lunch", "soup")
+
+
+def test_a_way_back_that_is_out_of_date_changes_nothing(office, manager, sent_away):
+    """R-AVAIL-11"""
+    change = alert_of(sent_away)[1]
+    for chosen in ("available", "away"):
+        manager.post(of("availability-status", office.world.bob), {"availability": chosen})
+
+    answer = sent_away.post("/me/status/back", change, follow=True)
+
+    assert "Your status has changed since." in texts(answer)
+    assert standing(office, office.world.bob).status is Status.AWAY
+    assert sent_away.post("/me/status/back", {"change": "x"}).status_code == 400
+
+
+def test_an_absence_that_a_manager_enters_is_told_too(office, manager, sign_in):
+    """R-AVAIL-9, R-AVAIL-11"""
+    his, bob = sign_in(office.world.bob), office.world.bob
+    his.post("/me/availability", {"availability": "available"})
+    today = clock.now().date().isoformat()
+    manager.post(
+        of("availability-absence", bob), {"starts_at": f"{today}T08:00", "ends_at": f"{today}T20:00"}
+    )
+    said, change = alert_of(his)
+    assert "Grace Hopper set you to away." in said
+
+    his.post("/me/status/back", change)
+
     assert standing(office, bob).status is Status.AVAILABLE
 
 

@@ -497,6 +497,8 @@ TABLE: dict[str, Wall] = {
     "card-move": Wall(),
     "card-moved": Wall("POST"),
     "availability": Wall("POST", neighbour=None, nobody=None),
+    "own-status": OPEN,
+    **{name: Wall("POST", neighbour=None, nobody=None) for name in ("own-status-back", "own-status-keep")},
     **dict.fromkeys(
         ("portal-settings", "portal-contacts", "portal-contacts-editor", "portal-contacts-count"), OF_THE_LIST
     ),
@@ -728,6 +730,7 @@ FORM = {
     "mode": "reply",
     "theme": "dark",
     "availability": "away",
+    "change": "1",
     "send_key": "k",
     "spam": "1",
     "priority": "HIGH",
@@ -1014,12 +1017,12 @@ def test_who_was_set_away_by_a_colleague_is_told_and_can_switch_back(office, sig
     client.post("/me/availability", {"availability": "available"})
     availability.set_by_hand(office.world.account.pk, grace.pk, Status.AWAY, by=Actor.user(ada.pk))
 
-    side = client.get("/inbox/all-open/side").content.decode()
-    assert "Ada Lovelace set you to away." in side
-    assert f"user-{grace.pk} from:#live" in side
+    page = client.get("/inbox/all-open").content.decode()
+    assert "Ada Lovelace set you to away." in page
+    assert f"user-{grace.pk} from:#live" in page
 
     client.post("/me/availability", {"availability": "available"})
-    assert "set you to" not in client.get("/inbox/all-open/side").content.decode()
+    assert "set you to" not in client.get("/inbox/all-open").content.decode()
 
 
 def test_who_has_no_seat_has_no_status(office, sign_in):
