@@ -20,6 +20,7 @@ from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import Forbidden, Invalid, NotFound
 from deskhand.kernel.text import storable
 from deskhand.notifications import mentioning
+from deskhand.routing import availability
 
 TEXT = 5_000  # characters
 
@@ -150,4 +151,6 @@ def _tell(workflow: Workflow, comment: StepComment, told: set[int]) -> None:
     fresh = _called(workflow, comment) - told
     if fresh:
         about = mentioning.InWorkflow(workflow.pk, workflow.name, comment.pk, comment.text)
-        mentioning.tell(workflow.account_id, sorted(fresh), about, Actor.user(comment.author_id), clock.now())
+        mentioning.tell(
+            workflow.account_id, sorted(fresh), about, Actor.user(comment.author_id), clock.now(), away=availability.away
+        )  # fmt: skip

@@ -8,28 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
-from django.conf import settings
-from django.utils import translation
 from django.utils.translation import gettext as _
 
 from deskhand.accounts import policy
-from deskhand.accounts.mails import letter
-from deskhand.accounts.models import Account, User
 from deskhand.accounts.policy import Action
 from deskhand.accounts.types import Viewer
-from deskhand.delivery import outbox
-from deskhand.delivery.types import NewSend
 from deskhand.events import live
 from deskhand.events.types import Event
 from deskhand.kernel import clock
 from deskhand.kernel.database import sql
-from deskhand.notifications import pages, wishes
+from deskhand.notifications import pages
+from deskhand.notifications.leaving import Leaving, People, Said, leave
 from deskhand.notifications.models import Notification
-from deskhand.notifications.telling import Away, in_quiet, nobody, signal_of
+from deskhand.notifications.planning import Away, nobody, plan
+from deskhand.notifications.telling import signal_of
 from deskhand.notifications.types import Failure, Kind, Topic
-from deskhand.notifications.wording import failed, heading, mail_of
+from deskhand.notifications.wishes import Ways
+from deskhand.notifications.wording import failed, heading
 
 OLD = timedelta(days=1)
 TOGETHER = timedelta(hours=1)
@@ -110,13 +108,11 @@ def tell(
         for failure in failures
         if _is_told(viewer, failure)
     ]
-    wanted = wishes.of_many(account_id, {user_id for user_id, _failure in told})
-    mailed = {user_id for user_id, _failure in told if wanted.mail(user_id, Topic.FAILURE)}
-    still = in_quiet(account_id, mailed, away)
-    rings = [pair for pair in told if wanted.bell(pair[0], Topic.FAILURE) or pair[0] in still]
-    fresh = _keep(account_id, rings, at)
+    planned = plan(account_id, {(user_id, Topic.FAILURE) for user_id, _failure in told}, away)
+    ways = {user_id: planned.ways(user_id, Topic.FAILURE) for user_id, _failure in told}
+    fresh = _keep(account_id, [(*pair, ways[pair[0]]) for pair in told if ways[pair[0]].is_kept], at)
     live.signal(account_id, [signal_of(user_id) for user_id in sorted(fresh)])
-    _mail(account_id, [pair for pair in told if pair[0] in mailed - still], at)
+    leave(account_id, [_leaving(user_id, failure, ways[user_id], at) for user_id, failure in told])
 
 
 def _is_told(viewer: Viewer, failure: Failure) -> bool:
@@ -127,27 +123,30 @@ def _is_told(viewer: Viewer, failure: Failure) -> bool:
     return not is_asked_for and policy.can(viewer, SEEN_BY[failure.kind])
 
 
-def _keep(account_id: int, told: Sequence[tuple[int, Failure]], at: datetime) -> set[int]:
+def _keep(account_id: int, told: Sequence[tuple[int, Failure, Ways]], at: datetime) -> set[int]:
     """Write the rows; returns whose bell has changed."""
     if not told:
         return set()
     columns: list[list[Any]] = [
-        [user_id for user_id, _failure in told],
-        [failure.event_id for _user, failure in told],
-        [failure.kind.value for _user, failure in told],
-        [failure.object_id for _user, failure in told],
-        [failure.name for _user, failure in told],
-        [failure.number for _user, failure in told],
+        [user_id for user_id, _failure, _ways in told],
+        [failure.event_id for _user, failure, _ways in told],
+        [failure.kind.value for _user, failure, _ways in told],
+        [failure.object_id for _user, failure, _ways in told],
+        [failure.name for _user, failure, _ways in told],
+        [failure.number for _user, failure, _ways in told],
+        [ways.popup for _user, _failure, ways in told],
+        [None if ways.bell else at for _user, _failure, ways in told],
     ]
     given = {"account": account_id, "at": at, "since": at - TOGETHER, "topic": Topic.FAILURE.value}
-    names = ("users", "events", "kinds", "objects", "names", "numbers")
+    names = ("users", "events", "kinds", "objects", "names", "numbers", "popping", "read")
     return {row[0] for row in sql.rows(_KEEP, given | dict(zip(names, columns, strict=True)))}
 
 
 _KEEP = f"""
 with given as (
     select * from unnest(%(users)s::bigint[], %(events)s::bigint[], %(kinds)s::text[], %(objects)s::bigint[],
-        %(names)s::text[], %(numbers)s::int[]) x(user_id, event_id, kind, object_id, name, number)
+        %(names)s::text[], %(numbers)s::int[], %(popping)s::boolean[], %(read)s::timestamptz[])
+        x(user_id, event_id, kind, object_id, name, number, pops_up, read_at)
 ), new as (
     select g.* from given g where not exists (
         select from {Notification._meta.db_table} n where n.account_id = %(account)s and n.user_id = g.user_id
@@ -159,7 +158,7 @@ with given as (
     returning n.user_id, g.kind, g.object_id
 ), first as (
     insert into {Notification._meta.db_table}
-        (account_id, created_at, topic, actor_kind, user_id, event_id, about_kind, about_id, about_name, number)
+        (account_id, created_at, topic, actor_kind, user_id, event_id, about_kind, about_id, about_name, number, pops_up, read_at)
     select %(account)s, %(at)s, %(topic)s, 'system', g.* from new g
     where (g.user_id, g.kind, g.object_id) not in (select * from more)
     on conflict (account_id, user_id, event_id) do nothing returning user_id
@@ -168,20 +167,14 @@ select user_id from more union select user_id from first
 """
 
 
-def _mail(account_id: int, told: Sequence[tuple[int, Failure]], at: datetime) -> None:
+def _leaving(user_id: int, failure: Failure, ways: Ways, at: datetime) -> Leaving:
     """At most one an hour of what fails again and again."""
-    if not told:
-        return
-    account = Account.objects.get(pk=account_id)
     hour = at.timestamp() // TOGETHER.total_seconds()
-    people = User.objects.in_bulk({user_id for user_id, _failure in told})
-    outbox.enqueue([_send(account, people[user_id], failure, hour) for user_id, failure in told])
+    key = f"failure:{failure.kind}:{failure.object_id}:{user_id}:{hour:.0f}"
+    return Leaving(user_id, Topic.FAILURE, key, ways, partial(_said, failure))
 
 
-def _send(account: Account, user: User, failure: Failure, hour: float) -> NewSend:
-    with translation.override(user.locale or account.locale):
-        said = failed(failure.kind, failure.number)
-        title = _("%(title)s: %(what)s") % {"title": heading(failure.kind, failure.name), "what": said}
-        text = mail_of(f"{title}\n{settings.SITE_URL}{url_of(failure.kind, failure.object_id)}")
-        key = f"failure:{failure.kind}:{failure.object_id}:{user.pk}:{hour:.0f}"
-        return letter(account, user, title, text, key=key)
+def _said(failure: Failure, _people: People) -> Said:
+    what = {"title": heading(failure.kind, failure.name), "what": failed(failure.kind, failure.number)}
+    title = _("%(title)s: %(what)s") % what
+    return Said(title=title, text=title, path=url_of(failure.kind, failure.object_id))

@@ -1,24 +1,21 @@
-"""Telling people that a colleague named them in a comment on a workflow: in the bell and by mail, as each has chosen."""
+"""Telling people that a colleague named them in a comment on a workflow: by the ways that each has chosen."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
-from django.conf import settings
-from django.utils import translation
-
-from deskhand.accounts.mails import letter
-from deskhand.accounts.models import Account, User
-from deskhand.delivery import outbox
 from deskhand.events import live, log
 from deskhand.events.types import Actor, NewEvent
-from deskhand.notifications import pages, wishes
+from deskhand.notifications import pages
+from deskhand.notifications.leaving import Leaving, People, Said, leave
 from deskhand.notifications.models import Notification
+from deskhand.notifications.planning import Away, nobody, plan
 from deskhand.notifications.telling import signal_of
 from deskhand.notifications.types import Kind, Topic
-from deskhand.notifications.wording import mail_of, sentence
+from deskhand.notifications.wording import sentence
 
 
 @dataclass(frozen=True)
@@ -29,35 +26,39 @@ class InWorkflow:
     text: str
 
 
-def tell(account_id: int, user_ids: Sequence[int], about: InWorkflow, by: Actor, at: datetime) -> None:
-    """The caller has seen to it that they may open the workflow."""
+def tell(
+    account_id: int,
+    user_ids: Sequence[int],
+    about: InWorkflow,
+    by: Actor,
+    at: datetime,
+    *,
+    away: Away = nobody,
+) -> None:
+    """The caller has seen to it that they may open the workflow. `away` as for telling.tell."""
     what = {"comment_id": about.comment_id, "users": list(user_ids)}
     [event] = log.record_many([NewEvent("workflow.commented", "workflow", about.workflow_id, 0, by, at, what)])  # fmt: skip
-    wanted = wishes.of_many(account_id, set(user_ids))
-    rung = [user_id for user_id in user_ids if wanted.bell(user_id, Topic.MENTION)]
+    planned = plan(account_id, {(user_id, Topic.MENTION) for user_id in user_ids}, away)
+    ways = {user_id: planned.ways(user_id, Topic.MENTION) for user_id in user_ids}
+    rung = [user_id for user_id in user_ids if ways[user_id].is_kept]
     Notification.objects.bulk_create(
         Notification(
             account_id=account_id, user_id=user_id, event_id=event.id, topic=Topic.MENTION.value, created_at=at, actor_kind=by.kind.value,
             actor_id=by.id, about_kind=Kind.AUTOMATION.value, about_id=about.workflow_id, about_name=about.name,
+            pops_up=ways[user_id].popup, read_at=None if ways[user_id].bell else at,
         )
         for user_id in rung
     )  # fmt: skip
     live.signal(account_id, [signal_of(user_id) for user_id in rung])
-    mailed = [user_id for user_id in user_ids if wanted.mail(user_id, Topic.MENTION)]
-    if mailed:
-        _mail(account_id, mailed, about, by)
+    going = [
+        Leaving(user_id, Topic.MENTION, f"step-comment:{about.comment_id}:{user_id}", ways[user_id], partial(_said, about, by))
+        for user_id in user_ids
+    ]  # fmt: skip
+    leave(account_id, going, {by.id} if by.id else ())
 
 
-def _mail(account_id: int, user_ids: Sequence[int], about: InWorkflow, by: Actor) -> None:
-    account = Account.objects.get(pk=account_id)
-    people = User.objects.in_bulk({*user_ids, by.id or 0})
-    writer = people[by.id].name if by.id in people else ""
-    sends = []
-    for user_id in user_ids:
-        user = people[user_id]
-        with translation.override(user.locale or account.locale):
-            said = sentence(Topic.MENTION, writer)
-            link = settings.SITE_URL + pages.step_comment(about.workflow_id, about.comment_id)
-            text = mail_of(f"{said}: {about.name}\n\n{about.text}\n\n{link}")
-            sends.append(letter(account, user, f"{said}: {about.name}", text, key=f"step-comment:{about.comment_id}:{user_id}"))  # fmt: skip
-    outbox.enqueue(sends)
+def _said(about: InWorkflow, by: Actor, people: People) -> Said:
+    writer = people[by.id].name if by.id is not None and by.id in people else ""
+    title = f"{sentence(Topic.MENTION, writer)}: {about.name}"
+    path = pages.step_comment(about.workflow_id, about.comment_id)
+    return Said(title=title, text=f"{title}\n\n{about.text}\n", path=path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 
@@ -17,6 +18,7 @@ class Notification(models.Model):
     about_id = models.BigIntegerField(null=True)
     about_name = models.TextField(default="", db_default="")  # as it was called then
     text = models.TextField(default="", db_default="")  # what a workflow says
+    pops_up = models.BooleanField(default=False, db_default=False)  # on the page that is open (R-NOT-4)
     number = models.IntegerField(default=1, db_default=1)  # of failures that are told as one
     actor_kind = models.TextField()
     actor_id = models.BigIntegerField(null=True)
@@ -43,12 +45,12 @@ class Notification(models.Model):
 
 class DefaultWish(models.Model):
     """By which ways those of an account are told of a topic who chose nothing themselves, where an administrator said so
-    (R-NOT-3)."""
+    (R-NOT-3); locked, it holds for everybody (R-NOT-12)."""
 
     account_id = models.BigIntegerField()
     topic = models.TextField()
-    bell = models.BooleanField()
-    mail = models.BooleanField()
+    ways = ArrayField(models.TextField())  # wishes.Way
+    is_locked = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account_id", "topic"], name="default_wish_once")]
@@ -60,19 +62,23 @@ class Wish(models.Model):
     account_id = models.BigIntegerField()
     user_id = models.BigIntegerField()
     topic = models.TextField()
-    bell = models.BooleanField()
-    mail = models.BooleanField()
+    ways = ArrayField(models.TextField())  # wishes.Way
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account_id", "user_id", "topic"], name="wish_once")]
 
 
-class Quiet(models.Model):
-    """Whether mail waits in the bell while somebody is away (R-NOT-14), where they said so."""
+class Personal(models.Model):
+    """What somebody said of all topics at once."""
 
     account_id = models.BigIntegerField()
     user_id = models.BigIntegerField()
-    is_on = models.BooleanField()
+    is_quiet = models.BooleanField(
+        default=True, db_default=True
+    )  # all but the bell waits while they are away (R-NOT-14)
+    off = ArrayField(
+        models.TextField(), default=list, db_default=[]
+    )  # wishes.Way: switched off, whatever was chosen (R-NOT-5)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["account_id", "user_id"], name="quiet_once")]
+        constraints = [models.UniqueConstraint(fields=["account_id", "user_id"], name="personal_once")]

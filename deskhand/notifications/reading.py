@@ -41,6 +41,7 @@ class Line:
     about_name: str = ""
     times: int = 1
     text: str = ""  # what a workflow says; of a record's task, what is to be done
+    pops_up: bool = False
 
 
 _FROM = "notifications_notification n left join crm_ticket t on t.account_id = n.account_id and t.id = n.ticket_id"
@@ -75,7 +76,7 @@ def lines(viewer: Viewer, *, before: int = 0, limit: int = PAGE) -> tuple[list[L
         f"""
         select n.id, n.topic, t.id, t.number, t.subject,
                coalesce(case n.actor_kind when 'user' then u.name when 'visitor' then coalesce(nullif(c.name, ''), c.email) end, ''),
-               n.created_at, n.read_at is null, n.about_kind, n.about_id, n.about_name, n.number, n.text
+               n.created_at, n.read_at is null, n.about_kind, n.about_id, n.about_name, n.number, n.text, n.pops_up
         from {_FROM} left join accounts_user u on n.actor_kind = 'user' and u.id = n.actor_id
         left join crm_contact c on c.account_id = t.account_id and c.id = t.contact_id
         where n.account_id = %s and n.user_id = %s and (%s = 0 or n.id < %s) and {seen}

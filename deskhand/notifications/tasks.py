@@ -6,31 +6,29 @@ dispatcher's transaction; once an event and person (R-NOT-15).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
-from django.conf import settings
-from django.utils import translation
 from django.utils.translation import gettext as _
 
 from deskhand.accounts import policy
-from deskhand.accounts.mails import letter
-from deskhand.accounts.models import Account, User
 from deskhand.crm.records import tasks
 from deskhand.crm.records.models import Record
 from deskhand.crm.records.tables import are_there, model_of
 from deskhand.crm.records.tasks import REMINDED
-from deskhand.delivery import outbox
-from deskhand.delivery.types import NewSend
 from deskhand.events import live
 from deskhand.events.types import ActorKind, Event
 from deskhand.kernel import clock
-from deskhand.notifications import pages, wishes
+from deskhand.notifications import pages
+from deskhand.notifications.leaving import Leaving, People, Said, leave
 from deskhand.notifications.models import Notification
-from deskhand.notifications.telling import OLD, Away, in_quiet, nobody, signal_of
+from deskhand.notifications.planning import Away, nobody, plan
+from deskhand.notifications.telling import OLD, signal_of
 from deskhand.notifications.types import Topic
-from deskhand.notifications.wording import mail_of, sentence
+from deskhand.notifications.wishes import Ways
+from deskhand.notifications.wording import sentence
 
 
 @dataclass(frozen=True)
@@ -68,14 +66,15 @@ def tell(
         if viewer is not None and policy.visible(viewer, one.about[0]).reaches(one.record):
             by_event.setdefault(one.event.id, one)
     told = list(by_event.values())
-    ways = wishes.of_many(account_id, {one.user_id for one in told})
-    by_mail = [one for one in told if ways.mail(one.user_id, one.topic)]
-    still = in_quiet(account_id, {one.user_id for one in by_mail}, away)
-    rung = [
-        one for one in told if ways.bell(one.user_id, one.topic) or (one in by_mail and one.user_id in still)
-    ]
-    _ring(account_id, rung, at)
-    _mail(account_id, [one for one in by_mail if one.user_id not in still])
+    planned = plan(account_id, {(one.user_id, one.topic) for one in told}, away)
+    ways = {one.event.id: planned.ways(one.user_id, one.topic) for one in told}
+    _ring(account_id, [(one, ways[one.event.id]) for one in told if ways[one.event.id].is_kept], at)
+    going = [
+        Leaving(one.user_id, one.topic, f"notification:{one.event.id}:{one.user_id}", ways[one.event.id], partial(_said, one))
+        for one in told
+    ]  # fmt: skip
+    actors = {one.event.by.id for one in told if one.event.by.kind is ActorKind.USER and one.event.by.id}
+    leave(account_id, going, actors)
 
 
 def _topic(event: Event) -> Topic | None:
@@ -113,16 +112,17 @@ def _records(account_id: int, news: Sequence[Event]) -> Mapping[tuple[str, int],
     return found
 
 
-def _ring(account_id: int, told: Sequence[_Told], at: datetime) -> None:
-    Notification.objects.bulk_create([_row(account_id, one, at) for one in told], ignore_conflicts=True)
-    live.signal(account_id, [signal_of(user_id) for user_id in sorted({one.user_id for one in told})])
+def _ring(account_id: int, told: Sequence[tuple[_Told, Ways]], at: datetime) -> None:
+    rows = [_row(account_id, one, ways, at) for one, ways in told]
+    Notification.objects.bulk_create(rows, ignore_conflicts=True)
+    live.signal(account_id, [signal_of(user_id) for user_id in sorted({one.user_id for one, _ways in told})])
 
 
-def _row(account_id: int, one: _Told, at: datetime) -> Notification:
+def _row(account_id: int, one: _Told, ways: Ways, at: datetime) -> Notification:
     object_type, record_id = one.about
     row = Notification(
         account_id=account_id, user_id=one.user_id, event_id=one.event.id, topic=one.topic.value, created_at=at,
-        actor_kind=one.event.by.kind.value, actor_id=one.event.by.id,
+        actor_kind=one.event.by.kind.value, actor_id=one.event.by.id, pops_up=ways.popup, read_at=None if ways.bell else at,
     )  # fmt: skip
     if object_type == "ticket":
         row.ticket_id, row.about_kind, row.about_id, row.about_name = (
@@ -145,28 +145,14 @@ def _name(record: Record) -> str:
     return record.called or _("No name")
 
 
-# ── by mail ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── what leaves ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _mail(account_id: int, told: Sequence[_Told]) -> None:
-    if not told:
-        return
-    account = Account.objects.get(pk=account_id)
-    actors: Collection[int] = {
-        one.event.by.id for one in told if one.event.by.kind is ActorKind.USER and one.event.by.id
-    }
-    people = User.objects.in_bulk({one.user_id for one in told} | set(actors))
-    outbox.enqueue([_letter(account, people, one) for one in told])
-
-
-def _letter(account: Account, people: Mapping[int, User], one: _Told) -> NewSend:
-    user, by = people[one.user_id], one.event.by
+def _said(one: _Told, people: People) -> Said:
+    by = one.event.by
     actor = people.get(by.id or 0) if by.kind is ActorKind.USER else None
-    with translation.override(user.locale or account.locale):
-        said = sentence(one.topic, actor.name if actor else "", one.task)
-        text = mail_of(f"{said}\n\n{_name(one.record)}\n{settings.SITE_URL}{_page(one)}")
-        key = f"notification:{one.event.id}:{one.user_id}"
-        return letter(account, user, f"{said} · {_name(one.record)}", text, key=key)
+    line, name = sentence(one.topic, actor.name if actor else "", one.task), _name(one.record)
+    return Said(title=f"{line} · {name}", text=f"{line}\n\n{name}", path=_page(one))
 
 
 def _page(one: _Told) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -38,6 +38,7 @@ class Kind(StrEnum):
 ABOUT_RECORDS = frozenset({Topic.TASK, Topic.REMINDER, Topic.NOTICE})
 #: Who is told by which way, unless they chose otherwise (R-NOT-12). The bell rings for all but what is asked for.
 MAILED = frozenset({Topic.MENTION})
+POPPING = frozenset({Topic.MENTION, Topic.ASSIGNED})
 ASKED_FOR = frozenset({Topic.UNASSIGNED})
 
 
@@ -75,10 +76,3 @@ class Notice:
     actor_id: int | None
     task_id: int | None = None
     task: str = ""  # what is to be done
-
-
-def by_user(notices: Sequence[Notice]) -> dict[int, list[Notice]]:
-    found: dict[int, list[Notice]] = {}
-    for notice in notices:
-        found.setdefault(notice.user_id, []).append(notice)
-    return found

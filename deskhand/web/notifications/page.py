@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from datetime import timedelta
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -13,14 +14,15 @@ from deskhand.accounts.models import Account
 from deskhand.accounts.plans import Feature
 from deskhand.accounts.policy import Action
 from deskhand.accounts.types import Viewer
+from deskhand.kernel import clock
 from deskhand.notifications import failures, pages, reading, wishes
 from deskhand.notifications.reading import Line
 from deskhand.notifications.types import ABOUT_RECORDS, Kind, Topic
-from deskhand.notifications.wishes import Ways
+from deskhand.notifications.wishes import Way, Ways
 from deskhand.notifications.wording import failed, heading, sentence
 from deskhand.web.choices import Tab
 from deskhand.web.frame import unread_text
-from deskhand.web.notifications.rows import BellList, Group, Told, TopicLine
+from deskhand.web.notifications.rows import BellList, Cell, Group, Told, TopicLine, WayLine
 from deskhand.web.shell import Person
 
 IN_BELL = 20
@@ -72,6 +74,18 @@ TOPICS = {
         ),
     ),
 }
+
+
+#: In the order of their columns.
+WAYS = {
+    Way.BELL: (gettext_lazy("Bell"), gettext_lazy("A number at the bell, and a line in its list.")),
+    Way.POPUP: (
+        gettext_lazy("Pop-up"),
+        gettext_lazy("A short message at the edge of the page of Deskhand that you have open."),
+    ),
+    Way.MAIL: (gettext_lazy("Email"), gettext_lazy("A mail to the address that you sign in with.")),
+}
+POPS_FOR = timedelta(minutes=1)  # what is older, or was seen, pops up no more
 
 
 def bell(viewer: Viewer, *, before: int = 0, limit: int = reading.PAGE) -> BellList:
@@ -141,17 +155,26 @@ def _workflow(first: Line, told: tuple[Told, ...], is_unread: bool) -> Group:
 
 
 def _told(line: Line) -> Told:
+    popup = line.id if line.pops_up and line.at > clock.now() - POPS_FOR else 0
+    return Told(_words(line), line.at, line.is_unread, _person(line), popup)
+
+
+def _words(line: Line) -> str:
     if line.topic is Topic.NOTICE:
-        return Told(line.text, line.at, line.is_unread)
-    if line.ticket_id is None and line.topic not in {*ABOUT_RECORDS, Topic.MENTION}:
-        return Told(failed(Kind(line.about_kind), line.times), line.at, line.is_unread)
-    person = Person.named(line.actor_name) if line.actor_name else None
-    return Told(
-        sentence(line.topic, line.actor_name, line.about_name if line.ticket_id else line.text),
-        line.at,
-        line.is_unread,
-        person,
-    )
+        return line.text
+    if _is_failure(line):
+        return failed(Kind(line.about_kind), line.times)
+    return sentence(line.topic, line.actor_name, line.about_name if line.ticket_id else line.text)
+
+
+def _is_failure(line: Line) -> bool:
+    return line.ticket_id is None and line.topic not in {*ABOUT_RECORDS, Topic.MENTION}
+
+
+def _person(line: Line) -> Person | None:
+    """Who did it; a machine, and whoever has a workflow say something, is nobody."""
+    is_persons = line.actor_name and line.topic is not Topic.NOTICE and not _is_failure(line)
+    return Person.named(line.actor_name) if is_persons else None
 
 
 def offered(viewer: Viewer) -> list[Topic]:
@@ -160,19 +183,28 @@ def offered(viewer: Viewer) -> list[Topic]:
 
 
 def topics(viewer: Viewer) -> list[TopicLine]:
-    chosen = wishes.of_many(viewer.account_id, {viewer.user_id})
-    return [_line(topic, chosen.ways(viewer.user_id, topic)) for topic in offered(viewer)]
+    mine = wishes.of_many(viewer.account_id, {viewer.user_id})
+    return [
+        _line(topic, mine.choice(viewer.user_id, topic), mine.default(topic).is_locked)
+        for topic in offered(viewer)
+    ]
 
 
 def default_topics(account_id: int) -> list[TopicLine]:
     """What is told to who chose nothing (R-NOT-3)."""
     found = wishes.defaults_of(account_id)
-    return [_line(topic, found[topic]) for topic in TOPICS]
+    return [_line(topic, found[topic].ways, found[topic].is_locked) for topic in TOPICS]
 
 
-def _line(topic: Topic, ways: Ways) -> TopicLine:
+def _line(topic: Topic, ways: Ways, is_locked: bool) -> TopicLine:
     label, help_text = TOPICS[topic]
-    return TopicLine(topic.value, str(label), str(help_text), ways.bell, ways.mail)
+    cells = tuple(Cell(way.value, str(name), ways.has(way)) for way, (name, _help) in WAYS.items())
+    return TopicLine(topic.value, str(label), str(help_text), cells, is_locked)
+
+
+def ways(off: Collection[str]) -> list[WayLine]:
+    """What one can switch off altogether, whatever is chosen of each topic (R-NOT-5)."""
+    return [WayLine(way.value, str(label), str(text), way not in off) for way, (label, text) in WAYS.items()]
 
 
 def may_set_defaults(viewer: Viewer, account: Account) -> bool:

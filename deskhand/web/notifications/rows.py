@@ -16,6 +16,7 @@ class Told:
     at: datetime
     is_unread: bool
     person: Person | None = None  # who did it; None for a machine
+    popup: int = 0  # its number, where it is to pop up on the page that is open
 
 
 @dataclass(frozen=True)
@@ -40,9 +41,28 @@ class BellList:
 
 
 @dataclass(frozen=True)
+class WayLine:
+    """A way that one can switch off altogether."""
+
+    key: str
+    label: str
+    help: str
+    is_on: bool
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A topic by one way."""
+
+    way: str
+    label: str
+    is_chosen: bool
+
+
+@dataclass(frozen=True)
 class TopicLine:
     key: str
     label: str
     help: str
-    bell: bool
-    mail: bool
+    cells: tuple[Cell, ...]
+    is_locked: bool = False  # for everybody, by an administrator

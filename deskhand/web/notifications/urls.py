@@ -18,6 +18,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     ),
     path("settings/notifications", views.settings, name="notification-settings"),
     path("settings/notifications/save", views.save_settings, name="notification-settings-save"),
+    path("settings/notifications/clear", views.clear_settings, name="notification-settings-clear"),
+    path("settings/notifications/forget", views.forget_settings, name="notification-settings-forget"),
+    path("settings/notifications/ways/<key:way>", views.switch_way, name="notification-way"),
     path("settings/notifications/defaults", views.defaults, name="notification-defaults"),
     path("settings/notifications/defaults/save", views.save_defaults, name="notification-defaults-save"),
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -18,7 +19,7 @@ from deskhand.kernel.errors import NotFound
 from deskhand.kernel.text import whole
 from deskhand.notifications import reading, wishes
 from deskhand.notifications.types import Topic
-from deskhand.notifications.wishes import Ways
+from deskhand.notifications.wishes import Default, Way, Ways
 from deskhand.web.frame import framed, shell
 from deskhand.web.jinja import render, wants_fragment
 from deskhand.web.middleware import AccountRequest
@@ -71,9 +72,13 @@ def read_failure(request: AccountRequest, kind: str, object_id: int) -> HttpResp
 
 @require_GET
 def settings(request: AccountRequest) -> HttpResponse:
+    mine = wishes.for_all(request.viewer.account_id, request.viewer.user_id)
+    topics = page.topics(request.viewer)
     context = {
-        "topics": page.topics(request.viewer),
-        "is_quiet": wishes.is_quiet(request.viewer.account_id, request.viewer.user_id),
+        "topics": topics,
+        "ways": page.ways(mine.off),
+        "is_quiet": mine.is_quiet,
+        "has_locked": any(topic.is_locked for topic in topics),
     }
     return _settings(request, "settings", "notification-settings", context)
 
@@ -88,17 +93,48 @@ def _settings(request: AccountRequest, template: str, name: str, context: dict[s
 
 @require_POST
 def save_settings(request: AccountRequest) -> HttpResponse:
-    """`bell` and `mail` name the topics that are switched on; the others that are offered are off."""
-    chosen = _chosen(request, page.offered(request.viewer))
-    wishes.choose(request.viewer.account_id, request.viewer.user_id, chosen)
-    wishes.keep_quiet(request.viewer.account_id, request.viewer.user_id, "quiet" in request.POST)
-    messages.info(request, _("Saved"))
-    return redirect("notification-settings")
+    """Each way names the topics that it brings; the others that are offered are off."""
+    account_id, user_id = request.viewer.account_id, request.viewer.user_id
+    wishes.choose(account_id, user_id, _chosen(request, page.offered(request.viewer)))
+    mine = wishes.for_all(account_id, user_id)
+    wishes.set_for_all(account_id, user_id, replace(mine, is_quiet="quiet" in request.POST))
+    return _saved(request, "notification-settings")
 
 
 def _chosen(request: AccountRequest, offered: Iterable[Topic]) -> dict[Topic, Ways]:
-    bell, mail = set(request.POST.getlist("bell")), set(request.POST.getlist("mail"))
-    return {topic: Ways(topic.value in bell, topic.value in mail) for topic in offered}
+    given = {way.value: set(request.POST.getlist(way.value)) for way in Way}
+    return {topic: Ways.of(way for way, topics in given.items() if topic in topics) for topic in offered}
+
+
+def _saved(request: AccountRequest, name: str) -> HttpResponse:
+    messages.info(request, _("Saved"))
+    return redirect(name)
+
+
+@require_POST
+def clear_settings(request: AccountRequest) -> HttpResponse:
+    """No topic by any way (R-NOT-5)."""
+    wishes.clear(request.viewer.account_id, request.viewer.user_id, page.offered(request.viewer))
+    return _saved(request, "notification-settings")
+
+
+@require_POST
+def forget_settings(request: AccountRequest) -> HttpResponse:
+    """As the account has it, as if one had never chosen."""
+    wishes.forget(request.viewer.account_id, request.viewer.user_id)
+    return _saved(request, "notification-settings")
+
+
+@require_POST
+def switch_way(request: AccountRequest, way: str) -> HttpResponse:
+    """Switch one way on or off for all topics (R-NOT-5); `on` says which."""
+    if way not in set(Way):
+        raise NotFound(_("There is no such page."))
+    account_id, user_id = request.viewer.account_id, request.viewer.user_id
+    mine = wishes.for_all(account_id, user_id)
+    off = set(mine.off) - {way} if "on" in request.POST else {*mine.off, way}
+    wishes.set_for_all(account_id, user_id, replace(mine, off=off))
+    return redirect("notification-settings")
 
 
 # ── for everybody ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -120,10 +156,9 @@ def defaults(request: AccountRequest) -> HttpResponse:
 
 @require_POST
 def save_defaults(request: AccountRequest) -> HttpResponse:
-    """As `save_settings`, for who chose nothing themselves."""
+    """As `save_settings`, for who chose nothing themselves; `locked` names the topics of which nobody chooses (R-NOT-12)."""
     _require_defaults(request)
-    wishes.set_defaults(
-        request.viewer.account_id, _chosen(request, page.TOPICS), by=Actor.user(request.user.pk)
-    )
-    messages.info(request, _("Saved"))
-    return redirect("notification-defaults")
+    locked = set(request.POST.getlist("locked"))
+    wanted = {topic: Default(ways, topic in locked) for topic, ways in _chosen(request, page.TOPICS).items()}
+    wishes.set_defaults(request.viewer.account_id, wanted, by=Actor.user(request.user.pk))
+    return _saved(request, "notification-defaults")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import pytest
 from django.urls import reverse
@@ -240,6 +241,56 @@ def test_who_is_no_super_admin_or_has_another_plan_sets_no_defaults(ada, grace, 
 
     assert ada.get(DEFAULTS).status_code == ada.post(f"{DEFAULTS}/save").status_code == 404
     assert DEFAULTS not in ada.get("/settings/notifications").content.decode()
+
+
+def test_what_an_administrator_locked_is_shown_and_not_chosen_R_NOT_12(ada, grace):
+    ada.post(
+        f"{DEFAULTS}/save", {"bell": ["mention"], "mail": ["mention"], "locked": ["mention", "nonsense"]}
+    )
+
+    page = grace.get("/settings/notifications").content.decode()
+    assert 'name="mail" value="mention" checked disabled aria-describedby="locked-mention"' in page
+    assert "Set for everybody" in page
+    assert 'name="locked" value="mention" checked' in ada.get(DEFAULTS).content.decode()
+    grace.post("/settings/notifications/save", {"popup": ["mention"]})
+    page = grace.get("/settings/notifications").content.decode()
+    assert re.findall(r'name="(\w+)" value="mention" checked', page) == ["bell", "mail"]
+
+
+def test_a_way_is_switched_off_and_on_and_its_topics_stay_R_NOT_5(grace):
+    switch = r'id="switch-mail" role="switch" aria-checked="(\w+)"'
+    ways = "/settings/notifications/ways"
+    said = []
+    for given in ({}, {}, {"on": "1"}):
+        assert grace.post(f"{ways}/mail", given)["Location"] == "/settings/notifications"
+        page = grace.get("/settings/notifications").content.decode()
+        said += re.findall(switch, page)
+        assert 'name="mail" value="mention" checked' in page
+
+    assert said == ["false", "false", "true"]
+    assert grace.post(f"{ways}/pigeon").status_code == 404
+
+
+def test_all_is_cleared_and_comes_back_as_the_account_has_it_R_NOT_5(grace):
+    chosen = r'name="(\w+)" value="\w+" checked'
+    before = re.findall(chosen, grace.get("/settings/notifications").content.decode())
+
+    grace.post("/settings/notifications/clear")
+    assert set(re.findall(chosen, grace.get("/settings/notifications").content.decode())) == {"quiet"}
+    grace.post("/settings/notifications/forget")
+
+    assert re.findall(chosen, grace.get("/settings/notifications").content.decode()) == before
+
+
+def test_what_pops_up_is_in_the_bell_for_a_minute_R_NOT_4(told, grace, office):
+    ticket = told()
+    shown = grace.get("/notifications/bell").content.decode()
+    assert len(re.findall(rf'data-popup="\d+" data-about="Refund still missing" data-text="[^"]+" data-url="/inbox/all-open/{ticket.pk}"', shown)) == 2  # fmt: skip
+
+    with office.inside():
+        Notification.objects.update(created_at=clock.now() - timedelta(seconds=61))
+
+    assert "data-popup" not in grace.get("/notifications/bell").content.decode()
 
 
 # ── the profile ──────────────────────────────────────────────────────────────────────────────────────────────────────

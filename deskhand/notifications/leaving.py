@@ -1,0 +1,63 @@
+"""What leaves for people who are told: put into words in the language of who reads it, and handed to the outbox.
+
+One notice has one key, so that whatever is told again leaves once by each way (R-NOT-15). Who calls has seen to it that they
+may see what it is about (R-NOT-16).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.utils import translation
+
+from deskhand.accounts.mails import letter
+from deskhand.accounts.models import Account, User
+from deskhand.delivery import outbox
+from deskhand.notifications.types import Topic
+from deskhand.notifications.wishes import Ways
+from deskhand.notifications.wording import mail_of
+
+People = Mapping[int, User]
+
+
+@dataclass(frozen=True)
+class Said:
+    """One notice in words."""
+
+    title: str
+    text: str  # what a mail says above the link
+    path: str  # of the page that it leads to
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """What one person is told of one thing. `words` is called in the language of who reads it."""
+
+    user_id: int
+    topic: Topic
+    key: str  # names it for ever
+    ways: Ways
+    words: Callable[[People], Said]
+
+
+def leave(account_id: int, told: Sequence[Leaving], others: Collection[int] = ()) -> int:
+    """Send it by the ways that leave the house; returns how many mails that are.
+
+    `others` are people whom the words name: `words` is given them with those who read. A fixed number of queries.
+    """
+    told = [one for one in told if one.ways.mail]
+    if not told:
+        return 0
+    account = Account.objects.get(pk=account_id)
+    people = User.objects.in_bulk({one.user_id for one in told} | set(others))
+    sends = []
+    for one in told:
+        user = people[one.user_id]
+        with translation.override(user.locale or account.locale):
+            said = one.words(people)
+            text = mail_of(f"{said.text}\n{settings.SITE_URL}{said.path}")
+            sends.append(letter(account, user, said.title, text, key=one.key))
+    outbox.enqueue(sends)
+    return len(sends)
