@@ -100,7 +100,7 @@ from deskhand.kernel.errors import DeskhandError, Invalid
 from deskhand.notifications import deciding, failures, telling, wishes
 from deskhand.notifications import tasks as tasks_told
 from deskhand.notifications.types import Concerned, Topic
-from deskhand.routing import assign, availability, default_hours, loads, rerouting, rules, waiting
+from deskhand.routing import assign, availability, capacity, default_hours, loads, rerouting, rules, waiting
 from deskhand.routing.types import Assignment, NewTicket, Status
 
 logger = structlog.get_logger()
@@ -169,8 +169,18 @@ COUNTING = {
 }
 
 
+#: Properties that do where statuses are excluded, or tickets weighed by their priority (R-CAP-9).
+COUNTING_SOMEWHERE = {"hs_pipeline_stage", "hs_ticket_priority"}
+
+
 def count_loads(account_id: int, events: Sequence[Event]) -> None:
-    touched = {event.object_id for event in events if event.kind in COUNTING and _counts(event)}
+    counting = [event for event in events if event.kind in COUNTING]
+    touched = {event.object_id for event in counting if _counts(event)}
+    maybe = {
+        event.object_id for event in counting if COUNTING_SOMEWHERE & set(event.data.get("changes") or ())
+    } - touched
+    if maybe and loads.counts_by_more(account_id):
+        touched |= maybe
     if touched:
         loads.reconcile(account_id, touched, clock.now())
         waiting.leave(account_id, touched)
@@ -274,7 +284,7 @@ def route_no_spam(account_id: int, events: Sequence[Event]) -> None:
     _give(assign.route(account_id, asked, now, after_workflows=None), back, now)
 
 
-#: After these somebody may be there for the tickets that wait (R-ROUTE-53).
+#: After these somebody may be there, or have more room, for the tickets that wait (R-ROUTE-53).
 FREEING = {
     "user.joined",
     "user.reactivated",
@@ -282,7 +292,11 @@ FREEING = {
     "user.role_changed",
     "user.teams_changed",
     rules.CHANGED,
+    capacity.CHANGED,
+    capacity.SETTINGS_CHANGED,
 }
+#: Changes by which a ticket may count no more for its owner.
+MAKING_ROOM = {"hs_is_closed", "hs_in_helpdesk", "is_spam"} | COUNTING_SOMEWHERE
 
 
 #: After these somebody new, or back, lives by the account's working hours.
@@ -297,13 +311,46 @@ def give_hours(account_id: int, events: Sequence[Event]) -> None:
 
 
 def serve_waiting(account_id: int, events: Sequence[Event]) -> None:
-    """AFTER_COMMIT: tickets on wait-lists are asked for again."""
-    freed = [e for e in events if e.kind in FREEING or _has_come(e)]
-    if not freed:
+    """AFTER_COMMIT: tickets on wait-lists are asked for again when somebody has come, or may have room (R-ROUTE-53)."""
+    come = [e for e in events if e.kind in FREEING or _has_come(e)]
+    lighter = [] if come else [e for e in events if _makes_room(e)]
+    if not (come or lighter) or not waiting.is_anybody(account_id):
+        return
+    if come or capacity.binding(account_id).has_limits:
+        _serve(account_id, waiting.in_order(account_id), (come or lighter)[-1].id)
+
+
+def serve_the_rest(account_id: int, due: Sequence[timers.DueTimer]) -> None:
+    """Tickets just put on a list, what one batch left over, and channels that have opened. Safe to repeat."""
+    new = {ticket_id for timer in due for ticket_id in timer.payload.get("tickets", ())}
+    if new:
+        _serve(account_id, waiting.in_order(account_id, only=new), None)
+    for timer in due:
+        channel = timer.payload.get("channel")
+        if channel is not None:
+            after = waiting.place_of(timer.payload)
+            _serve(
+                account_id, waiting.in_order(account_id, channel=channel, after=after), timer.payload["event"]
+            )
+
+
+def _serve(account_id: int, asked: Sequence[NewTicket], cause: int | None) -> None:
+    if not asked:
         return
     now = clock.now()
-    made = assign.route(account_id, waiting.in_order(account_id), now, after_workflows=None, is_retry=True)
-    _give(made, dict.fromkeys((a.ticket_id for a in made), freed[-1].id), now)
+    made = assign.route(account_id, asked, now, after_workflows=None, is_retry=True)
+    waiting.go_on(account_id, asked, {a.ticket_id for a in made}, cause, now)
+    _give(made, dict.fromkeys((a.ticket_id for a in made), cause), now)
+
+
+def _makes_room(event: Event) -> bool:
+    """Somebody may have dropped below their limit: a ticket was closed, put away, given to another, or counts less."""
+    if event.kind not in COUNTING or event.kind == tickets.CREATED:
+        return False
+    changes = event.data.get("changes")
+    if changes is None:
+        return event.kind == "ticket.archived"
+    return bool(MAKING_ROOM & set(changes)) or bool(changes.get("hubspot_owner_id", [None])[0])
 
 
 def _has_come(event: Event) -> bool:
@@ -375,7 +422,11 @@ def hand_on_at_once(account_id: int, due: Sequence[timers.DueTimer]) -> None:
 
 
 def _give(
-    made: Sequence[Assignment], causes: Mapping[int, int], now: datetime, *, is_over: bool = False
+    made: Sequence[Assignment],
+    causes: Mapping[int, int] | Mapping[int, int | None],
+    now: datetime,
+    *,
+    is_over: bool = False,
 ) -> None:
     """Write the owners; those who have one already keep them unless `is_over`."""
     keep = () if is_over else ("owner_id",)
@@ -485,6 +536,9 @@ def recount_loads(account_id: int, due: Sequence[timers.DueTimer]) -> None:
     drift = loads.recount(account_id, now)
     if drift:
         logger.warning("load counters had drifted", account=account_id, counters=len(drift))
+    _serve(
+        account_id, waiting.in_order(account_id), None
+    )  # tickets that are too old to count leave room, too
     timers.set_timer(account_id, RECOUNT, "", now + timedelta(days=1))
 
 
@@ -518,6 +572,7 @@ TIMERS: dict[str, timers.Handler] = {
     availability.EDGE: availability.on_edges,
     rerouting.GONE: hand_on_at_once,
     AFTER_WORKFLOWS: ask_again,
+    waiting.DRAIN: serve_the_rest,
     later.KIND: later.leave,
     snoozing.KIND: snoozing.on_due,
     tasks.REMINDER: tasks.on_due,

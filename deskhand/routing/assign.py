@@ -320,7 +320,8 @@ def _decide_and_keep(
     drafts = [draft for draft in drafts if draft.user_id is not None or not (is_retry or _is_told(draft))]
     if not drafts:
         return []
-    waiting.add(account_id, [draft.ticket.ticket_id for draft in drafts if _waits(batch, draft)], now)
+    waits = [draft.ticket.ticket_id for draft in drafts if _waits(batch, draft)]
+    waiting.add(account_id, waits, now, turn=ids[0])
     _keep(account_id, batch, before, drafts, picked, now)
     loads.count_picks(
         account_id,

@@ -9,13 +9,15 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from deskhand.accounts.models import Team, User
-from deskhand.routing import assign, loads, strategies
+from deskhand.routing import assign, loads, strategies, waiting
 from deskhand.routing.decision import FALLBACK, Draft, Pool, Step
-from deskhand.routing.models import Decision, RosterSnapshot, RoutingBatch, WaitingTicket
+from deskhand.routing.models import Decision, RosterSnapshot, RoutingBatch
 from deskhand.routing.strategies import NEVER, Ledger, Room
 from deskhand.routing.types import Candidate, Drop, Left, Measure, Option, Reason, Strategy, Terms
 
@@ -359,8 +361,9 @@ def _details(
         yield _("Could take it"), _how_many(pools[-1], len(replayed.full) if replayed else 0)
     if replayed is not None and replayed.chosen is not None and len(replayed.candidates) > 1:
         yield from _choice(replayed, replayed.chosen, names)
-    if WaitingTicket.objects.filter(account_id=decision.account_id, ticket_id=decision.ticket_id).exists():
-        yield _("Wait-list"), _("The first who becomes available gets it.")
+    waits = waiting.standing(decision.account_id, decision.ticket_id)
+    if waits is not None:
+        yield _("Wait-list"), _place(*waits)
     if decision.team_ids:
         yield (
             _("Team"),
@@ -370,6 +373,15 @@ def _details(
                 .values_list("name", flat=True)
             ),
         )
+
+
+def _place(place: int, since: datetime) -> str:
+    """R-ROUTE-53"""
+    when = date_format(localtime(since), "DATETIME_FORMAT")
+    text = _(
+        "Number %(place)s in the list since %(when)s: who becomes available or has room gets it in turn."
+    )
+    return text % {"place": place, "when": when}
 
 
 def _rule(pool: Pool) -> str:

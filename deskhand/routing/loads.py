@@ -122,6 +122,14 @@ def append(account_id: int, changes: Mapping[Key, Amount]) -> None:
         sql.execute(_APPEND, [account_id, *(list(column) for column in zip(*new, strict=True))])
 
 
+def counts_by_more(account_id: int) -> bool:
+    """Whether the status or the priority of a ticket changes how much it counts (R-CAP-9). One query."""
+    found = sql.row(
+        "select 1 from routing_routingsettings where account_id = %s and (weighs or excluded_stage_ids <> '{}')", [account_id]
+    )  # fmt: skip
+    return found is not None
+
+
 def lock(account_id: int, ticket_types: Iterable[str]) -> None:
     """Take the lock of each type until the transaction ends, one statement each, in a fixed order (R-ROUTE-26).
 

@@ -12,7 +12,7 @@ from deskhand.events.types import Actor
 from deskhand.kernel import clock
 from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.errors import Invalid
-from deskhand.routing import queries
+from deskhand.routing import queries, waiting
 from deskhand.routing.models import RoutingRule
 from deskhand.routing.types import Option, Reroute, Strategy
 
@@ -72,6 +72,7 @@ def set_rule(
                 "updated_at": now or clock.now(),
             },
         )
+        waiting.leave_if_not_kept(rule)
         audit.record(
             CHANGED,
             by=by,

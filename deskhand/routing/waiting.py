@@ -5,39 +5,76 @@ And the tickets that wait a moment because workflows go first (R-ROUTE-71).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from datetime import datetime
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
 
+from deskhand.kernel import calendars, timers
 from deskhand.kernel.database import sql
+from deskhand.routing import capacity, hours
 from deskhand.routing.models import RoutingRule
-from deskhand.routing.types import NewTicket
+from deskhand.routing.types import NewTicket, Option
 
-BATCH = 500
+BATCH = 500  # of each channel at a time
+#: Timers: of tickets just put on the list, of what one batch left over, and of channels that open.
+DRAIN = "routing.drain"
+#: A ticket put on the list is asked for once more after so long, together with the others of that moment.
+ONCE_MORE = timedelta(seconds=1)
+
+Place = tuple[int, datetime, int]  # urgency, since when, ticket
 
 
-def add(account_id: int, ticket_ids: Sequence[int], now: datetime) -> None:
-    """Put tickets on the list; who waits already keeps their place."""
+def add(account_id: int, ticket_ids: Sequence[int], now: datetime, *, turn: int) -> None:
+    """Put tickets on the list; who waits already keeps their place.
+
+    All of them are asked for once more when this transaction is over: whoever came, or had room again, after it read who
+    is there has found nobody on the list. The timer's key is the `turn` of this call: who sets one must not wait for its
+    handler, which waits for the locks held here.
+    """
     if ticket_ids:
         sql.execute(
             "insert into routing_waitingticket (account_id, ticket_id, added_at)"
             " select %s, x.id, %s from unnest(%s::bigint[]) x(id) on conflict (account_id, ticket_id) do nothing",
             [account_id, now, list(ticket_ids)],
         )
+        timers.set_timer(account_id, DRAIN, f"new:{turn}", now + ONCE_MORE, {"tickets": list(ticket_ids)})
 
 
 _LEAVE = """
 delete from routing_waitingticket w using crm_ticket t
 where w.account_id = %s and w.ticket_id = any(%s) and t.account_id = w.account_id and t.id = w.ticket_id
-  and (t.owner_id is not null or t.is_closed or t.is_spam or t.archived_at is not null)
+  and (t.owner_id is not null or t.is_closed or t.is_spam or t.archived_at is not null or t.merged_into_id is not null)
 """
 
 
 def leave(account_id: int, ticket_ids: Collection[int]) -> None:
-    """Take off the list what has an owner now, or is closed, spam or put away. Safe to repeat."""
+    """Take off the list what has an owner now, or is closed, spam, put away or part of another. Safe to repeat."""
     sql.execute(_LEAVE, [account_id, sorted(ticket_ids)])
 
 
-_RANK = "array_position(array['URGENT', 'HIGH', 'MEDIUM', 'LOW'], t.priority) nulls last, w.added_at, t.id"
+_LEAVE_CHANNEL = """
+delete from routing_waitingticket w using crm_ticket t
+where w.account_id = %s and t.account_id = w.account_id and t.id = w.ticket_id and t.channel_account_id = %s
+"""
+
+
+def leave_if_not_kept(rule: RoutingRule) -> None:
+    """The list of a channel is given up with the wish for one, or with the people whom it waits for."""
+    has_people = rule.option not in (Option.NONE, Option.TEAMS) or rule.skill_rule_set_id is not None
+    if not (rule.wait_list and has_people):
+        sql.execute(_LEAVE_CHANNEL, [rule.account_id, rule.channel_account_id])
+
+
+def is_anybody(account_id: int) -> bool:
+    """Whether some ticket waits. One indexed query."""
+    return (
+        sql.row("select 1 from routing_waitingticket where account_id = %s limit 1", [account_id]) is not None
+    )
+
+
+_URGENCY = "coalesce(array_position(array['URGENT', 'HIGH', 'MEDIUM', 'LOW'], t.priority), 5)"
+_RANK = f"{_URGENCY}, w.added_at, t.id"
 
 # No more than BATCH of one channel: those of another one must not wait behind them.
 _WAITING = f"""
@@ -46,15 +83,100 @@ select id, channel_account_id, ticket_type, owner_id from (
         row_number() over (partition by t.channel_account_id order by {_RANK}) as place_in_channel
     from routing_waitingticket w
     join crm_ticket t on t.account_id = w.account_id and t.id = w.ticket_id
+    join routing_routingrule r on r.account_id = t.account_id and r.channel_account_id = t.channel_account_id and r.wait_list
     left join crm_contact c on c.account_id = t.account_id and c.id = t.contact_id
-    where w.account_id = %s and t.owner_id is null and not t.is_closed
-) x where place_in_channel <= %s order by place
+    where w.account_id = %(account)s and t.owner_id is null and not t.is_closed
+      and (%(only)s::bigint[] is null or t.id = any(%(only)s))
+      and (%(channel)s::bigint is null or t.channel_account_id = %(channel)s)
+      and (%(urgency)s::int is null or ({_RANK}) > (%(urgency)s::int, %(since)s::timestamptz, %(id)s::bigint))
+) x where place_in_channel <= %(most)s order by place
 """
 
 
-def in_order(account_id: int) -> list[NewTicket]:
-    """Who waits: by priority, then the longest first; at most BATCH of each channel."""
-    return [NewTicket(*row) for row in sql.rows(_WAITING, [account_id, BATCH])]
+def in_order(
+    account_id: int,
+    *,
+    only: Collection[int] | None = None,
+    channel: int | None = None,
+    after: Place | None = None,
+) -> list[NewTicket]:
+    """Who waits: by priority, then the longest first; at most BATCH of each channel. Of one channel, behind a place."""
+    urgency, since, ticket_id = after or (None, None, None)
+    facts = {
+        "account": account_id, "only": None if only is None else sorted(only), "channel": channel, "most": BATCH,
+        "urgency": urgency, "since": since, "id": ticket_id,
+    }  # fmt: skip
+    return [NewTicket(*row) for row in sql.rows(_WAITING, facts)]
+
+
+_PLACE = f"""
+select {_URGENCY}, w.added_at, t.id from routing_waitingticket w
+join crm_ticket t on t.account_id = w.account_id and t.id = w.ticket_id where w.account_id = %s and w.ticket_id = %s
+"""
+
+
+def go_on(
+    account_id: int, asked: Sequence[NewTicket], given: Collection[int], cause: int | None, now: datetime
+) -> None:
+    """Set the timers for what is still to be asked: what stands behind a full batch, and channels that are closed now.
+
+    Behind a batch of which nobody got anything there is nothing to give either, unless a rule asks each ticket anew whom it
+    is for, or tickets weigh unlike.
+    """
+    of_channels: dict[int, list[int]] = defaultdict(list)
+    for one in asked:
+        of_channels[one.channel_account_id or 0].append(one.ticket_id)
+    rules = RoutingRule.objects.filter(account_id=account_id, channel_account_id__in=list(of_channels))
+    weighs: bool | None = None
+    for rule in rules:
+        own = of_channels[rule.channel_account_id]
+        week = hours.of_rule(rule)
+        if week is not None and not calendars.is_open(week, now):
+            opens = calendars.next_edge(week, now)
+            if opens is not None:
+                _set(account_id, f"open:{rule.pk}:{opens.isoformat()}", opens, rule.channel_account_id, cause)
+            continue
+        if len(own) < BATCH:
+            continue
+        is_asking_each = rule.option == Option.CONTACT_OWNER or rule.skill_rule_set_id is not None
+        if weighs is None and not is_asking_each:
+            weighs = capacity.binding(account_id).weighs
+        if is_asking_each or weighs or any(ticket_id in given for ticket_id in own):
+            place = sql.row(_PLACE, [account_id, own[-1]])
+            if place is not None:
+                key = f"rest:{rule.pk}:{own[-1]}:{cause or 0}"
+                _set(account_id, key, now, rule.channel_account_id, cause, place)
+
+
+def _set(
+    account_id: int, key: str, at: datetime, channel: int, cause: int | None, after: Place | None = None
+) -> None:
+    place = [after[0], after[1].isoformat(), after[2]] if after else None
+    timers.set_timer(account_id, DRAIN, key, at, {"channel": channel, "event": cause, "after": place})
+
+
+def place_of(payload: Mapping[str, Any]) -> Place | None:
+    """Where the timer goes on."""
+    kept = payload.get("after")
+    return (kept[0], datetime.fromisoformat(kept[1]), kept[2]) if kept else None
+
+
+_STANDING = f"""
+select place, added_at from (
+    select t.id, w.added_at, row_number() over (order by {_RANK}) as place
+    from routing_waitingticket w join crm_ticket t on t.account_id = w.account_id and t.id = w.ticket_id
+    where w.account_id = %(account)s and t.owner_id is null and not t.is_closed and t.channel_account_id = (
+        select own.channel_account_id from routing_waitingticket x
+        join crm_ticket own on own.account_id = x.account_id and own.id = x.ticket_id
+        where x.account_id = %(account)s and x.ticket_id = %(ticket)s)
+) x where id = %(ticket)s
+"""
+
+
+def standing(account_id: int, ticket_id: int) -> tuple[int, datetime] | None:
+    """Which place a ticket has on its channel's list, from 1, and since when it waits; None for one that doesn't. One query."""
+    found = sql.row(_STANDING, {"account": account_id, "ticket": ticket_id})
+    return (found[0], found[1]) if found else None
 
 
 def channels_after_workflows(account_id: int, channel_account_ids: Collection[int]) -> set[int]:

@@ -1,41 +1,294 @@
-"""Tickets that nobody could take, when somebody comes (R-ROUTE-53)."""
+"""Tickets that nobody could take, when somebody comes or has room again (R-ROUTE-53)."""
 
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from deskhand import wiring
+from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import tickets
 from deskhand.crm.records.models import Ticket
+from deskhand.crm.records.store import Change
 from deskhand.crm.records.tickets import NewTicket
-from deskhand.events.types import SYSTEM, Actor
+from deskhand.desk import merging, spam
+from deskhand.events.dispatch import Dispatcher
+from deskhand.events.types import SYSTEM, Actor, Event
+from deskhand.kernel import clock
+from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.database.scope import settle as run_hooks
-from deskhand.routing import availability, rules
-from deskhand.routing.models import WaitingTicket
+from deskhand.kernel.models import Timer
+from deskhand.kernel.timers import DueTimer, TimerLoop
+from deskhand.routing import availability, capacity, loads, rules, waiting
+from deskhand.routing.models import RoutingRule, WaitingTicket
 from deskhand.routing.types import Option, Status
+from deskhand.testing.fixtures import NOON
+from deskhand.testing.world import make_world
 
 
-def test_who_becomes_available_gets_what_waits_but_not_what_was_taken_by_hand(world, settle):
-    account_id, grace = world.account.pk, world.grace.pk
+def keep_a_list(world: Any, *, wait_list: bool = True, option: Option = Option.USERS_AND_TEAMS) -> None:
+    """The channel's tickets go to Grace, or wait."""
     rules.set_rule(
-        account_id,
-        world.channel.pk,
-        Option.USERS_AND_TEAMS,
-        user_ids=[grace],
-        wait_list=True,
+        world.account.pk, world.channel.pk, option, user_ids=[world.grace.pk], wait_list=wait_list,
         by=Actor.user(world.ada.pk),
-    )
-    waits, taken = tickets.create_many(
-        [NewTicket("A", channel_account_id=world.channel.pk), NewTicket("B", channel_account_id=world.channel.pk)],
-        by=SYSTEM,
     )  # fmt: skip
-    run_hooks()
-    settle()
-    assert WaitingTicket.objects.count() == 2
 
-    tickets.assign(taken.id, owner_id=world.bob.pk, by=Actor.user(world.ada.pk))
+
+def arrive(world: Any, *names: str) -> list[int]:
+    new = [NewTicket(name, channel_account_id=world.channel.pk) for name in names]
+    ids = [made.id for made in tickets.create_many(new, by=SYSTEM)]
     run_hooks()
-    tickets.assign(taken.id, owner_id=None, by=Actor.user(world.ada.pk))
-    run_hooks()
-    availability.set_by_hand(account_id, grace, Status.AVAILABLE, by=Actor.user(grace))
-    run_hooks()
-    settle()
+    return ids
+
+
+def set_grace(world: Any, status: Status) -> None:
+    availability.set_by_hand(world.account.pk, world.grace.pk, status, by=Actor.user(world.grace.pk))
     run_hooks()
 
-    assert dict(Ticket.objects.values_list("pk", "owner_id")) == {waits.id: grace, taken.id: None}
-    assert not WaitingTicket.objects.exists()
+
+def owners() -> dict[int, int | None]:
+    return dict(Ticket.objects.values_list("pk", "owner_id"))
+
+
+def on_the_list() -> list[int]:
+    return list(WaitingTicket.objects.order_by("ticket_id").values_list("ticket_id", flat=True))
+
+
+@pytest.fixture
+def rest(settle: Callable[[], None]) -> Callable[[], None]:
+    """Let everything happen that is due, and its hooks with it."""
+
+    def run() -> None:
+        settle()
+        run_hooks()
+        settle()
+        run_hooks()
+
+    return run
+
+
+def test_who_becomes_available_gets_what_waits_but_not_what_was_taken_by_hand(world, rest):
+    keep_a_list(world)
+    waits, taken = arrive(world, "A", "B")
+    rest()
+    assert on_the_list() == [waits, taken]
+
+    tickets.assign(taken, owner_id=world.bob.pk, by=Actor.user(world.ada.pk))
+    run_hooks()
+    tickets.assign(taken, owner_id=None, by=Actor.user(world.ada.pk))
+    run_hooks()
+    set_grace(world, Status.AVAILABLE)
+    rest()
+
+    assert owners() == {waits: world.grace.pk, taken: None}
+    assert not on_the_list()
+
+
+def close(world: Any, ticket_id: int) -> None:
+    closed = next(stage for stage in pipelines_of("ticket").default.stages if not stage.is_open)
+    tickets.move(ticket_id, to=closed.id, by=SYSTEM)
+
+
+def give_to_bob(world: Any, ticket_id: int) -> None:
+    tickets.assign(ticket_id, owner_id=world.bob.pk, by=SYSTEM)
+
+
+def put_away(world: Any, ticket_id: int) -> None:
+    tickets.archive([ticket_id], by=SYSTEM)
+
+
+def mark_as_spam(world: Any, ticket_id: int) -> None:
+    spam.mark(ticket_id, by=Actor.user(world.ada.pk))
+
+
+def move_to_excluded(world: Any, ticket_id: int) -> None:
+    tickets.move(ticket_id, to=pipelines_of("ticket").default.stages[1].id, by=SYSTEM)
+
+
+def raise_the_limit(world: Any, ticket_id: int) -> None:
+    capacity.set_limits(world.account.pk, [world.grace.pk], total=2, by=SYSTEM)
+
+
+def count_less(world: Any, ticket_id: int) -> None:
+    first = pipelines_of("ticket").default.stages[0].id
+    capacity.set_settings(world.account.pk, capacity.Settings(excluded_stage_ids=(first,)), by=SYSTEM)
+
+
+@pytest.mark.parametrize(
+    "makes_room", [close, give_to_bob, put_away, mark_as_spam, move_to_excluded, raise_the_limit, count_less]
+)
+def test_who_drops_below_their_limit_gets_the_next(world, rest, makes_room):
+    """R-ROUTE-53, R-CAP-6, R-CAP-9."""
+    keep_a_list(world)
+    set_grace(world, Status.AVAILABLE)
+    excluded = pipelines_of("ticket").default.stages[1].id
+    capacity.set_settings(world.account.pk, capacity.Settings(excluded_stage_ids=(excluded,)), by=SYSTEM)
+    capacity.set_limits(world.account.pk, [world.grace.pk], total=1, by=SYSTEM)
+    [first] = arrive(world, "First")
+    [second] = arrive(world, "Second")
+    rest()
+    assert (owners()[first], owners()[second], on_the_list()) == (world.grace.pk, None, [second])
+
+    makes_room(world, first)
+    run_hooks()
+    rest()
+
+    assert owners()[second] == world.grace.pk
+    assert not on_the_list()
+    assert loads.recount(world.account.pk, clock.now()) == {}
+
+
+def test_all_that_waits_is_given_however_much_it_is(world, rest, monkeypatch):
+    """R-ROUTE-53: by priority, then the longest first, a batch at a time."""
+    monkeypatch.setattr(waiting, "BATCH", 3)
+    keep_a_list(world)
+    ids = arrive(world, *(f"No. {n}" for n in range(10)))
+    tickets.change_many([Change(ids[7], {"priority": "URGENT"})], by=SYSTEM)
+    run_hooks()
+    rest()
+
+    set_grace(world, Status.AVAILABLE)
+    rest()
+
+    assert set(owners().values()) == {world.grace.pk}
+    given = Ticket.objects.order_by("owner_assigned_at").values_list("pk", flat=True)
+    assert given[0] in (ids[7], *ids[:2])
+
+
+def test_a_batch_of_which_nobody_gets_anything_is_the_last(world, rest, monkeypatch):
+    monkeypatch.setattr(waiting, "BATCH", 3)
+    keep_a_list(world)
+    arrive(world, *(f"No. {n}" for n in range(10)))
+    capacity.set_limits(world.account.pk, [world.grace.pk], total=4, by=SYSTEM)
+    rest()
+
+    set_grace(world, Status.AVAILABLE)
+    rest()
+
+    assert list(owners().values()).count(world.grace.pk) == 4
+    assert len(on_the_list()) == 6
+
+
+@pytest.mark.parametrize("done", [close, give_to_bob, put_away, mark_as_spam])
+def test_who_is_taken_care_of_leaves_the_list(world, rest, done):
+    """R-ROUTE-53."""
+    keep_a_list(world)
+    gone, stays = arrive(world, "A", "B")
+    rest()
+
+    done(world, gone)
+    run_hooks()
+
+    assert on_the_list() == [stays]
+
+
+def test_a_ticket_that_goes_into_another_leaves_the_list(world, rest):
+    """R-ROUTE-53, R-MERGE-1."""
+    keep_a_list(world)
+    stays, gone = arrive(world, "A", "B")
+
+    merging.merge(stays, gone, by=Actor.user(world.ada.pk))
+    run_hooks()
+
+    assert on_the_list() == [stays]
+
+
+@pytest.mark.parametrize("choice", [{"wait_list": False}, {"option": Option.NONE}])
+def test_the_list_ends_with_the_wish_for_it_and_with_the_people_it_waits_for(world, rest, choice):
+    """R-ROUTE-53."""
+    keep_a_list(world)
+    arrive(world, "A")
+    rest()
+    assert on_the_list()
+
+    keep_a_list(world, **choice)
+    run_hooks()
+
+    assert not on_the_list()
+
+
+def test_what_waits_is_given_when_its_channel_opens(world, rest):
+    """R-ROUTE-53, R-ROUTE-81: who comes before it opens gets it then."""
+    opens = NOON.replace(hour=13)
+    with clock.stopped(NOON):
+        keep_a_list(world)
+        arrive(world, "A")
+        rest()
+        RoutingRule.objects.update(hours_zone="UTC", hours_blocks=[[NOON.weekday(), 13 * 60, 14 * 60]])
+        set_grace(world, Status.AVAILABLE)
+        while Dispatcher().run_once():
+            pass
+        assert list(owners().values()) == [None]
+
+    kept = Timer.objects.get(kind=waiting.DRAIN, key__startswith="open:")
+    assert kept.due_at == opens
+    with clock.stopped(opens):
+        due = DueTimer(kept.pk, world.account.pk, kept.kind, kept.key, kept.due_at, kept.payload)
+        wiring.serve_the_rest(world.account.pk, [due])
+    assert list(owners().values()) == [world.grace.pk]
+
+
+def test_nobody_waits_costs_one_query_and_many_no_more_than_few(world, rest):
+    """R-ROUTE-53."""
+    keep_a_list(world)
+    set_grace(world, Status.AVAILABLE)
+    rest()
+    [own] = arrive(world, "Own")
+    rest()
+    changes = {"changes": {"hs_is_closed": [False, True]}}
+    event = Event(tickets.MOVED, "ticket", own, 2, SYSTEM, clock.now(), changes, id=1)
+
+    with CaptureQueriesContext(connection) as nobody:
+        wiring.serve_waiting(world.account.pk, [event])
+    assert len(nobody) == 1
+
+    set_grace(world, Status.AWAY)
+    capacity.set_limits(world.account.pk, [world.grace.pk], total=0, by=SYSTEM)
+    counts = []
+    for number in (2, 20):
+        arrive(world, *(f"{number}: {n}" for n in range(number)))
+        with CaptureQueriesContext(connection) as made:
+            wiring.serve_waiting(world.account.pk, [event])
+        counts.append(len(made))
+    assert counts[0] == counts[1] < 20
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_ticket_put_on_the_list_while_somebody_comes_is_served(wired):
+    """R-ROUTE-53: routed before Grace came, committed after everybody was told that she did."""
+    world = make_world()
+    account_id = world.account.pk
+    with account_scope(account_id):
+        keep_a_list(world)
+    with clock.stopped(NOON):
+        told = threading.Thread(target=partial(come_and_tell, world))
+        with account_scope(account_id):
+            [late] = arrive(world, "Late")
+            assert on_the_list() == [late]
+            told.start()
+            told.join()
+    with account_scope(account_id):
+        assert owners() == {late: None}  # nobody was on the list when Grace came
+
+    while TimerLoop().run_once():
+        pass
+
+    with account_scope(account_id):
+        assert owners() == {late: world.grace.pk}
+        assert not on_the_list()
+
+
+def come_and_tell(world: Any) -> None:
+    try:
+        with account_scope(world.account.pk):
+            set_grace(world, Status.AVAILABLE)
+        while Dispatcher().run_once():
+            pass
+    finally:
+        connection.close()

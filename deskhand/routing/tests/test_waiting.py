@@ -45,13 +45,30 @@ def test_who_nobody_could_take_waits_for_the_first_who_can(lonely):
     [ticket] = lonely.tickets(1)
     lonely.route([ticket])
     why = explain.explain(queries.decision_for_ticket(lonely.id, ticket))
-    assert ("Wait-list", "The first who becomes available gets it.") in why.details
+    place = (
+        "Number 1 in the list since Nov. 16, 2026, noon: who becomes available or has room gets it in turn."
+    )
+    assert ("Wait-list", place) in why.details
 
     assert again(lonely) == []
     assert Decision.objects.count() == 1
 
     lonely.set(AVAILABLE, "ada")
     assert again(lonely) == [(ticket, lonely.ada)]
+
+
+def test_the_place_is_told_by_priority_then_age(lonely):
+    """R-ROUTE-53: each on its own channel's list."""
+    lonely.rule(CHAT, user_ids=[lonely.ada], wait_list=True)
+    first, second, urgent = lonely.tickets(3)
+    [other] = lonely.tickets(1, channel_account_id=CHAT)
+    lonely.route([first, second, urgent])
+    lonely.route([other], channel=CHAT)
+    Ticket.objects.filter(pk=urgent).update(priority="URGENT")
+
+    places = [waiting.standing(lonely.id, ticket) for ticket in (first, second, urgent, other, other + 1)]
+
+    assert places == [(2, NOON), (3, NOON), (1, NOON), (1, NOON), None]
 
 
 def test_only_those_wait_whose_rule_names_somebody(desk):
