@@ -52,12 +52,15 @@ SOURCE_OF_CHANNEL = {
     "calling": "PHONE",
     "whatsapp": "WHATSAPP",
 }
-TYPE_OF_CHANNEL = {
-    "chat": TicketType.MESSAGE,
-    "whatsapp": TicketType.MESSAGE,
-    "messenger": TicketType.MESSAGE,
-    "calling": TicketType.CALL,
-}
+#: Where people wait for an answer on the spot, but for calls; other kinds of channel are such, too (R-ROUTE-20, R-ROUTE-21).
+_NOT_LIVE = ("email", "form", "portal")
+
+
+def type_of_channel(channel: str) -> TicketType:
+    """What load a channel's tickets count as; a kind that is not known is somebody's own channel of messages."""
+    if channel == "calling":
+        return TicketType.CALL
+    return TicketType.EMAIL_OTHER if channel in _NOT_LIVE else TicketType.MESSAGE
 
 
 def receive_many(
@@ -513,7 +516,7 @@ def first_ticket(
         stage_id=channel.stage_id,
         contact_id=contact_id,
         source_type=source_type or SOURCE_OF_CHANNEL.get(channel.channel, "CUSTOM_CHANNEL"),
-        ticket_type=TYPE_OF_CHANNEL.get(channel.channel, TicketType.EMAIL_OTHER),
+        ticket_type=type_of_channel(channel.channel),
         in_help_desk=inbox.kind == InboxKind.HELP_DESK,
         inbox_id=inbox.pk,
         channel_account_id=channel.pk,

@@ -3,24 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.utils.translation import gettext as _
 
 from deskhand.accounts import audit
 from deskhand.events.types import Actor
 from deskhand.kernel import clock
+from deskhand.kernel.calendars import WeeklyHours
 from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.errors import Invalid
-from deskhand.routing import queries, waiting
+from deskhand.routing import agents, matrix, queries, waiting
+from deskhand.routing.availability import stored
 from deskhand.routing.models import RoutingRule
 from deskhand.routing.types import Option, Reroute, Strategy
 
 CHANGED = "routing_rule.changed"
 _SHOWN = (
     "option", "strategy", "only_available", "user_ids", "team_ids", "include_extra_members", "include_nested_teams",
-    "fallback_user_ids", "fallback_team_ids", "after_workflows", "wait_list", "reroute",
+    "fallback_user_ids", "fallback_team_ids", "after_workflows", "wait_list", "reroute", "sticky_hours", "agent_key",
+    "hours_zone", "hours_blocks", "ring_all", "ring_seconds", "unanswered_message", "closed_message",
 )  # fmt: skip
+
+MOST_STICKY = 24 * 365  # hours
+RING_SECONDS = (5, 120)
+MESSAGE = 500  # characters that a caller hears
+
+
+@dataclass(frozen=True)
+class Ringing:
+    """How people are rung, and what callers hear before they may leave a message (R-ROUTE-92..94)."""
+
+    at_once: bool = False
+    seconds: int = 20
+    unanswered: str = ""
+    closed: str = ""
 
 
 def set_rule(
@@ -29,6 +48,7 @@ def set_rule(
     option: Option,
     *,
     by: Actor,
+    kind: str = matrix.EMAIL,
     strategy: Strategy = Strategy.LOAD_BALANCED,
     only_available: bool = True,
     user_ids: Sequence[int] = (),
@@ -40,37 +60,57 @@ def set_rule(
     after_workflows: bool = False,
     wait_list: bool = False,
     reroute: Reroute = Reroute.NEVER,
+    sticky_hours: int = 0,
+    agent_key: str = "",
+    hours: WeeklyHours | None = None,
+    ringing: Ringing | None = None,
     now: datetime | None = None,
 ) -> RoutingRule:
     """Replace the channel's rule; the order of users and teams counts (R-ROUTE-33). Safe to repeat.
+
+    `kind` is the channel's: what it does not offer is refused (R-ROUTE-17). With an automatic agent the fallback is
+    asked where it can't answer (R-AI-2). Without `hours` the channel is always open.
 
     Raises Invalid for a newly chosen user who can't be routed to (R-ROUTE-11), a newly chosen team without anybody
     with a seat (R-ROUTE-19), and an option that lacks its users or teams. Who was chosen earlier may stay, marked
     (R-ROUTE-14).
     """
+    ring = ringing or Ringing()
+    opens = hours if hours and hours.blocks else None
+    chosen: dict[str, Any] = {
+        "option": Option(option),
+        "strategy": Strategy(strategy),
+        "only_available": only_available,
+        "user_ids": list(dict.fromkeys(user_ids)),
+        "team_ids": list(dict.fromkeys(team_ids)),
+        "include_extra_members": include_extra_members,
+        "include_nested_teams": include_nested_teams,
+        "fallback_user_ids": list(dict.fromkeys(fallback_user_ids)),
+        "fallback_team_ids": list(dict.fromkeys(fallback_team_ids)),
+        "after_workflows": after_workflows,
+        "wait_list": wait_list,
+        "reroute": Reroute(reroute),
+        "sticky_hours": sticky_hours,
+        "agent_key": agent_key if option == Option.AI_AGENT else "",
+        "hours_zone": opens.zone if opens else "",
+        "hours_blocks": stored(opens) if opens else [],
+        "ring_all": ring.at_once,
+        "ring_seconds": ring.seconds,
+        "unanswered_message": ring.unanswered.strip(),
+        "closed_message": ring.closed.strip(),
+    }
     with account_scope(account_id):
         before = queries.rule_for(account_id, channel_account_id)
+        _check_offer(kind, RoutingRule(**chosen))
+        _check_agent(option, agent_key, before)
+        _check_numbers(sticky_hours, ring)
         _check_users(account_id, {*user_ids, *fallback_user_ids}, before)
         _check_teams(account_id, {*team_ids, *fallback_team_ids}, before)
         _check_targets(option, user_ids, team_ids)
         rule, _created = RoutingRule.objects.update_or_create(
             account_id=account_id,
             channel_account_id=channel_account_id,
-            defaults={
-                "option": Option(option),
-                "strategy": Strategy(strategy),
-                "only_available": only_available,
-                "user_ids": list(dict.fromkeys(user_ids)),
-                "team_ids": list(dict.fromkeys(team_ids)),
-                "include_extra_members": include_extra_members,
-                "include_nested_teams": include_nested_teams,
-                "fallback_user_ids": list(dict.fromkeys(fallback_user_ids)),
-                "fallback_team_ids": list(dict.fromkeys(fallback_team_ids)),
-                "after_workflows": after_workflows,
-                "wait_list": wait_list,
-                "reroute": Reroute(reroute),
-                "updated_at": now or clock.now(),
-            },
+            defaults={**chosen, "updated_at": now or clock.now()},
         )
         waiting.leave_if_not_kept(rule)
         audit.record(
@@ -86,6 +126,70 @@ def set_rule(
 
 def _facts(rule: RoutingRule) -> dict[str, object]:
     return {name: getattr(rule, name) for name in _SHOWN}
+
+
+def _check_offer(kind: str, rule: RoutingRule) -> None:
+    """R-ROUTE-17"""
+    offer = matrix.of(kind)
+    rest = [*rule.fallback_user_ids, *rule.fallback_team_ids]
+    is_more = bool(rest or rule.wait_list or rule.after_workflows or rule.sticky_hours)
+    is_rung = _ringing(rule) != Ringing()
+    others = ", ".join(one.value for one in offer.options)
+    wrong = (
+        (rule.option not in offer.options, "option", _("This kind of channel can't assign tickets that way."),
+         _("Choose one of: %(options)s.") % {"options": others}),
+        (rule.strategy not in offer.strategies, "strategy", _("This kind of channel has no choice of distribution."),
+         _("Leave it load balanced.")),
+        (not (rule.only_available or offer.has_box), "only_available", _("This kind of channel asks only people who are available."),
+         _("Leave the box ticked.")),
+        (bool(rule.hours_blocks) and not offer.has_hours, "hours", _("This kind of channel has no hours of its own."),
+         _("Leave the hours out.")),
+        (is_rung and not offer.rings, "ring_seconds", _("Nobody is rung on this kind of channel."),
+         _("Leave out what is about calls.")),
+        (is_more and not offer.has_fallback, "fallback_user_ids", _("A call that nobody answers goes to voicemail."),
+         _("Leave out whom to ask next, waiting lists and workflows.")),
+    )  # fmt: skip
+    for is_wrong, field, message, hint in wrong:
+        if is_wrong:
+            raise Invalid(message, field=field, value=getattr(rule, field, None), hint=hint)
+
+
+def _ringing(rule: RoutingRule) -> Ringing:
+    return Ringing(rule.ring_all, rule.ring_seconds, rule.unanswered_message, rule.closed_message)
+
+
+def _check_agent(option: Option, agent_key: str, before: RoutingRule | None) -> None:
+    """Who is chosen already may stay, as people do; without the agent the fallback gets the tickets."""
+    if (
+        option != Option.AI_AGENT
+        or agent_key in agents.known
+        or (before and agent_key == before.agent_key != "")
+    ):
+        return
+    raise Invalid(
+        _("There is no such AI agent."), field="agent_key", value=agent_key[:40],
+        hint=_("Choose one that is set up, or assign to people."),
+    )  # fmt: skip
+
+
+def _check_numbers(sticky_hours: int, ringing: Ringing) -> None:
+    if not 0 <= sticky_hours <= MOST_STICKY:
+        raise Invalid(
+            _("This is not a number of hours that can be kept."), field="sticky_hours", value=sticky_hours,
+            hint=_("Choose between 0 and %(most)s.") % {"most": MOST_STICKY},
+        )  # fmt: skip
+    least, most = RING_SECONDS
+    if not least <= ringing.seconds <= most:
+        raise Invalid(
+            _("A phone can't ring for so long."), field="ring_seconds", value=ringing.seconds,
+            hint=_("Choose between %(least)s and %(most)s seconds.") % {"least": least, "most": most},
+        )  # fmt: skip
+    for field, text in (("unanswered_message", ringing.unanswered), ("closed_message", ringing.closed)):
+        if len(text.strip()) > MESSAGE:
+            raise Invalid(
+                _("This message is too long to be heard."), field=field, value=text[:40],
+                hint=_("Use at most %(most)s characters.") % {"most": MESSAGE},
+            )  # fmt: skip
 
 
 def _check_users(account_id: int, user_ids: Collection[int], before: RoutingRule | None) -> None:

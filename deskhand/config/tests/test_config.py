@@ -52,11 +52,15 @@ from deskhand.crm.schema.types import Kind
 from deskhand.crm.schema.types import Option as Tag
 from deskhand.crm.segments import segments, tag_rules
 from deskhand.crm.segments.models import SegmentKind
+from deskhand.desk import inboxes
 from deskhand.events.types import SYSTEM, Actor
+from deskhand.kernel.calendars import Block, WeeklyHours
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.errors import Conflict, Invalid
 from deskhand.routing import rules as routing
+from deskhand.routing.hours import of_rule
+from deskhand.routing.models import RoutingRule
 from deskhand.routing.types import Option
 from deskhand.testing.world import World, make_world
 
@@ -506,6 +510,32 @@ def test_a_definition_may_leave_out_what_goes_without_saying(full: World) -> Non
     stored = next(one for one in exported(full)["workflows"] if one.get("id") == "Call")
     assert stored["definition"]["start"] == {"to": "1", "is_goto": False}
     assert plan.plan(full.account.pk, given).changes == []
+
+
+def test_a_channels_hours_and_ringing_come_and_go_with_the_document(full: World) -> None:
+    """R-ROUTE-81, R-ROUTE-90, R-ROUTE-94: of the kind that its channel is."""
+    line = inboxes.add_channel_account(
+        full.channel.inbox, channel="calling", name="Line", address="+4520000009"
+    )
+    hours = WeeklyHours("Europe/Oslo", (Block(0, 540, 1020), Block(4, 540, 900)))
+    routing.set_rule(
+        full.account.pk, line.pk, Option.USERS_AND_TEAMS, user_ids=[full.ada.pk], kind="calling", hours=hours,
+        ringing=routing.Ringing(True, 25, "Nobody is free.", "We are closed."), by=SYSTEM,
+    )  # fmt: skip
+    routing.set_rule(full.account.pk, full.channel.pk, Option.USERS_AND_TEAMS, user_ids=[full.ada.pk], sticky_hours=8, by=SYSTEM)  # fmt: skip
+    given = exported(full)
+    routing.set_rule(full.account.pk, line.pk, Option.NONE, kind="calling", by=SYSTEM)
+    routing.set_rule(full.account.pk, full.channel.pk, Option.NONE, by=SYSTEM)
+
+    assert len(plan.apply(full.account.pk, given).changes) == 2
+    kept = RoutingRule.objects.get(channel_account_id=line.pk)
+    assert (of_rule(kept), kept.ring_all, kept.ring_seconds) == (hours, True, 25)
+    assert (kept.unanswered_message, kept.closed_message) == ("Nobody is free.", "We are closed.")
+    assert RoutingRule.objects.get(channel_account_id=full.channel.pk).sticky_hours == 8
+    mail = next(one for one in given["routing"] if one["channel"] == "support@nordlys.example")
+    mail["hours"] = {"zone": "Europe/Oslo", "blocks": [[0, 540, 1020]]}
+    with pytest.raises(Invalid, match="no hours of its own"):
+        plan.plan(full.account.pk, given)
 
 
 def test_what_a_document_can_not_make_is_told_at_once_and_nothing_is_done(full: World) -> None:

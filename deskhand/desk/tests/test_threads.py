@@ -552,3 +552,24 @@ def test_t_stat_14_statuses_follow_emails_from_the_starter_plan_on(world, receiv
     receive("Here it is", answers=("m0@fjallbo.example",))
 
     assert stage_of(first) == stage
+
+
+@pytest.mark.parametrize(
+    ("channel", "expected"),
+    [
+        ("email", "EMAIL_OTHER"), ("form", "EMAIL_OTHER"), ("portal", "EMAIL_OTHER"), ("chat", "MESSAGE"),
+        ("whatsapp", "MESSAGE"), ("messenger", "MESSAGE"), ("sms", "MESSAGE"), ("custom", "MESSAGE"), ("pigeon", "MESSAGE"),
+        ("calling", "CALL"),
+    ],
+)  # fmt: skip
+def test_a_tickets_type_is_its_channels(world, channel, expected):
+    """R-ROUTE-20, R-ROUTE-21, R-ROUTE-25, R-CCH-5"""
+    way = inboxes.add_channel_account(
+        world.channel.inbox, channel=channel, name="In", address=f"in@{channel}.example"
+    )
+
+    made = threads.first_ticket(
+        way, way.inbox, subject="Where is it?", text="", writer="Astrid", contact_id=None, facts={}
+    )
+
+    assert made.ticket_type == expected

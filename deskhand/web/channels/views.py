@@ -348,7 +348,9 @@ def save_rule(request: AccountRequest, channel_id: int) -> HttpResponse:
             request, channel, rule_form.moved_up(typed, request.POST[rule_form.UP]), notice=notice
         )
     try:
-        rules.set_rule(channel.account_id, channel.pk, by=_by(request), **typed.values())
+        rules.set_rule(
+            channel.account_id, channel.pk, by=_by(request), kind=channel.channel, **typed.values()
+        )
     except Invalid as refusal:
         return _automation(request, channel, typed, 422, refusal=refusal)
     messages.info(request, _("The rule is saved."))
