@@ -176,15 +176,25 @@ def _outbound(product: Product, ledgers: Ledgers) -> Iterator[str]:
 
 
 def _counters(product: Product) -> Iterator[str]:
-    """I6: what the router believes everybody has to do is what they have."""
+    """I6: what the router believes everybody has to do, and limits count of it, is what they have."""
     believed = (
         "select user_id, sum(n)::int from (select user_id, n from routing_agentload"
         " union all select user_id, change from routing_loaddelta) l group by 1 having sum(n) <> 0 order by 1"
     )
     true = "select owner_id, count(*)::int from crm_ticket where not is_closed and owner_id is not null group by 1 order by 1"
-    loads, owned = product.rows(believed), product.rows(true)
-    if loads != owned:
-        yield f"load counters {loads} are not what agents own {owned}"
+    owned = product.rows(true)
+    for name, query in (
+        ("load", believed),
+        (
+            "limit",
+            believed.replace("select user_id, n", "select user_id, held as n").replace(
+                "user_id, change", "user_id, held"
+            ),
+        ),
+    ):
+        counted = product.rows(query)
+        if counted != owned:
+            yield f"{name} counters {counted} are not what agents own {owned}"
     spread = [number for _, number in owned]
     if spread and max(spread) - min(spread) > 1:
         yield f"load was not balanced: {sorted(spread)}"

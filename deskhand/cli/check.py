@@ -12,17 +12,28 @@ if TYPE_CHECKING:
 
     from django.core.checks import CheckMessage
 
+    from deskhand.routing.loads import Drift
+
 OLDEST_POSTGRESQL = 150000
 LITTLE_SPACE = 1_000_000_000  # bytes
 
 
 def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
-    commands.add_parser("check", help="say what is wrong with this installation, and what to do about it")
+    parser = commands.add_parser(
+        "check", help="say what is wrong with this installation, and what to do about it"
+    )
+    parser.add_argument(
+        "--repair",
+        action="store_true",
+        help="count anew what everybody has to do, where the counters are not that",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     from django.core.checks import ERROR, run_checks
 
+    if args.repair:
+        _repair()
     found = [*run_checks(), *_database(), *_disk(), *_address(), *_code()]
     problems = [problem for problem in found if not problem.is_silenced()]
     for problem in problems:
@@ -73,7 +84,7 @@ def _database() -> list[CheckMessage]:
             Error("PostgreSQL is too old.", hint="Deskhand needs version 15 or newer.", id="deskhand.E002")
         )
     if not waiting:
-        problems += [*_fence(), *_mailboxes(), *_quarantine(), *_outbox(), *_jobs()]
+        problems += [*_fence(), *_mailboxes(), *_quarantine(), *_outbox(), *_jobs(), *_counters()]
     else:
         hint = "Run `deskhand migrate`."
         problems.append(Error(f"{waiting} changes to the tables are missing.", hint=hint, id="deskhand.E003"))
@@ -163,6 +174,49 @@ def _jobs() -> list[CheckMessage]:
     words = f"{sum(failed.values())} slow jobs were given up: {', '.join(failed)}."
     hint = "See why with `deskhand jobs list`; when the cause is gone, `deskhand jobs again`."
     return [Warning(words, hint=hint, id="deskhand.W010")]
+
+
+def _counters() -> list[CheckMessage]:
+    from django.core.checks import Warning
+
+    from deskhand.accounts.models import Account
+    from deskhand.kernel import clock
+    from deskhand.kernel.database.scope import account_scope
+    from deskhand.routing import loads
+
+    hint = "Every night they are counted anew. `deskhand check --repair` does so now."
+    problems: list[CheckMessage] = []
+    for account in Account.objects.order_by("slug"):
+        with account_scope(account.pk):
+            drift = loads.drift(account.pk, clock.now())
+        if drift:
+            words = f"What people in {account.slug} have to do is counted wrongly: {_amounts(drift)}."
+            problems.append(Warning(words, hint=hint, id="deskhand.W011"))
+    return problems
+
+
+def _repair() -> None:
+    """Count anew, and say what that mended."""
+    from django.db import DatabaseError
+
+    from deskhand.accounts.models import Account
+    from deskhand.kernel import clock
+    from deskhand.kernel.database.scope import account_scope
+    from deskhand.routing import loads
+
+    try:
+        for account in Account.objects.order_by("slug"):
+            with account_scope(account.pk):
+                drift = loads.drift(account.pk, clock.now())
+                loads.recount(account.pk, clock.now())
+            if drift:
+                print(f"Counted anew in {account.slug}: {_amounts(drift)}.")
+    except DatabaseError as failure:
+        print(f"Nothing was counted anew: {failure}")  # what is the matter is told by the checks
+
+
+def _amounts(drift: Drift) -> str:
+    return f"{len(drift.tickets)} tickets, {len(drift.counters)} counters"
 
 
 def _disk() -> list[CheckMessage]:

@@ -7,6 +7,7 @@ counter. Whoever holds the lock of a ticket type folds deltas and aged tickets i
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -352,6 +353,42 @@ from counted c full join known k using (user_id, ticket_type)
 where (coalesce(c.n, 0), coalesce(c.points, 0), coalesce(c.held, 0), coalesce(c.held_points, 0))
     <> (coalesce(k.n, 0), coalesce(k.points, 0), coalesce(k.held, 0), coalesce(k.held_points, 0))
 """
+
+
+_OFF = f"""
+with known as (
+    select user_id, ticket_type, sum(n)::int as n, sum(points)::int as points, sum(held)::int as held,
+        sum(held_points)::int as held_points
+    from (select user_id, ticket_type, n, points, held, held_points from routing_agentload where account_id = %(account)s
+          union all select user_id, ticket_type, change, points, held, held_points from routing_loaddelta
+          where account_id = %(account)s) x group by user_id, ticket_type
+), counted as (
+    select user_id, ticket_type, sum(n)::int as n, sum(p)::int as points, sum(h)::int as held, sum(hp)::int as held_points
+    from routing_ticketload cross join lateral (select {_ADDS}) x(n, p, h, hp) where account_id = %(account)s
+    group by user_id, ticket_type
+)
+select user_id, ticket_type from counted c full join known k using (user_id, ticket_type)
+where (coalesce(c.n, 0), coalesce(c.points, 0), coalesce(c.held, 0), coalesce(c.held_points, 0))
+    <> (coalesce(k.n, 0), coalesce(k.points, 0), coalesce(k.held, 0), coalesce(k.held_points, 0))
+order by 1, 2
+"""
+
+
+@dataclass(frozen=True)
+class Drift:
+    """What a recount would mend: tickets that count wrongly, and counters that are not the sum of what counts."""
+
+    tickets: tuple[int, ...] = ()
+    counters: tuple[Key, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.tickets or self.counters)
+
+
+def drift(account_id: int, now: datetime) -> Drift:
+    """Compare without a lock, and change nothing: each statement sees a moment between transactions. Two queries."""
+    wrong = tuple(found[0] for found in sql.rows(_WRONG, _facts(account_id, now)))
+    return Drift(wrong, tuple((user_id, kind) for user_id, kind in sql.rows(_OFF, {"account": account_id})))
 
 
 def recount(account_id: int, now: datetime) -> dict[Key, tuple[int, int]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -28,6 +28,7 @@ from deskhand.kernel.timers import DueTimer, TimerLoop
 from deskhand.routing import availability, capacity, loads, rules, waiting
 from deskhand.routing.models import RoutingRule, WaitingTicket
 from deskhand.routing.types import Option, Status
+from deskhand.testing.counting import assert_counted
 from deskhand.testing.fixtures import NOON
 from deskhand.testing.world import make_world
 
@@ -61,8 +62,8 @@ def on_the_list() -> list[int]:
 
 
 @pytest.fixture
-def rest(settle: Callable[[], None]) -> Callable[[], None]:
-    """Let everything happen that is due, and its hooks with it."""
+def rest(world: Any, settle: Callable[[], None]) -> Iterator[Callable[[], None]]:
+    """Let everything happen that is due, and its hooks with it; what people have to do is counted right in the end."""
 
     def run() -> None:
         settle()
@@ -70,7 +71,9 @@ def rest(settle: Callable[[], None]) -> Callable[[], None]:
         settle()
         run_hooks()
 
-    return run
+    yield run
+    run()
+    assert_counted()
 
 
 def test_who_becomes_available_gets_what_waits_but_not_what_was_taken_by_hand(world, rest):

@@ -21,6 +21,7 @@ from deskhand.kernel.database.scope import account_scope
 from deskhand.routing import assign, availability
 from deskhand.routing.models import RoutingRule
 from deskhand.routing.types import Assignment, NewTicket, Option, Status
+from deskhand.testing.counting import assert_counted
 from deskhand.testing.fixtures import NOON
 
 MAIL, CHAT = 71, 72  # channel accounts
@@ -129,6 +130,22 @@ def make_desk(slug: str = "nordlys") -> Desk:
         made.person("nils", seat=False)
         made.team("X", main=["ada", "bob", "cat", "nils"], extra=["eve"])
     return made
+
+
+@pytest.fixture(autouse=True)
+def counted(request: pytest.FixtureRequest) -> Iterator[None]:
+    """After each test the counters are what a recount would make them, but where it is about those that are not."""
+    marker = request.node.get_closest_marker("django_db")
+    if request.node.get_closest_marker("drifts") or not (
+        marker or {"db", "desk"} & set(request.fixturenames)
+    ):
+        yield
+        return
+    is_committing = marker is not None and marker.kwargs.get("transaction")
+    request.getfixturevalue("transactional_db" if is_committing else "db")
+    yield
+    with clock.stopped(NOON):
+        assert_counted()
 
 
 @pytest.fixture

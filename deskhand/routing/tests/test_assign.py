@@ -96,6 +96,7 @@ def test_the_owner_brings_their_main_team(desk):
     assert desk.route(desk.tickets(1))[0].team_ids == (desk.teams["X"],)
 
 
+@pytest.mark.drifts
 def test_removing_the_owner_keeps_the_teams(desk):
     """T-ROUTE-18, R-ROUTE-51."""
     desk.rule(user_ids=[desk.ada])
@@ -144,6 +145,7 @@ def test_tickets_count_for_thirty_days_to_the_microsecond(desk, age, counts):
     assert desk.arrivals() == [desk.bob if counts else desk.ada]
 
 
+@pytest.mark.drifts
 def test_what_counted_stops_counting_when_its_time_is_over(desk):
     """R-ROUTE-22: at the moment of routing, not at some nightly hour."""
     desk.rule(user_ids=[desk.ada, desk.bob])
@@ -408,6 +410,7 @@ def test_a_contact_owner_who_is_away_is_passed_over(desk):
     assert desk.arrivals(contact_owner_id=desk.ada) == [desk.ada]
 
 
+@pytest.mark.drifts
 def test_tickets_by_contact_owner_count_for_load(desk):
     """R-ROUTE-22: within the batch and after it."""
     desk.rule(CHAT, option=Option.CONTACT_OWNER)
@@ -428,6 +431,7 @@ def test_tickets_by_contact_owner_count_for_load(desk):
 # -- Which tickets ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.drifts
 def test_a_ticket_with_an_owner_keeps_it(desk):
     """R-ROUTE-71."""
     desk.rule(user_ids=[desk.ada])
@@ -462,6 +466,7 @@ def test_routing_nothing_is_nothing(desk):
 
 
 @pytest.mark.parametrize("strategy", Strategy)
+@pytest.mark.drifts
 def test_a_hundred_tickets_take_as_many_queries_as_two(desk, strategy):
     desk.rule(team_ids=[desk.teams["X"]], strategy=strategy)
     few, many = desk.tickets(2), desk.tickets(100)

@@ -164,6 +164,7 @@ def test_it_says_what_the_rule_wanted(desk, option, headline):
     assert arrive(desk).headline == headline
 
 
+@pytest.mark.drifts
 def test_it_says_that_somebody_had_it_already(desk):
     """R-ROUTE-71."""
     desk.rule(user_ids=[desk.ada])

@@ -45,6 +45,7 @@ def test_a_ticket_handed_over_moves_from_one_count_to_the_other(desk, three):
     assert (counted(desk, "ada"), counted(desk, "bob")) == (2, 1)
 
 
+@pytest.mark.drifts
 def test_a_ticket_given_back_to_the_same_owner_only_grows_younger(desk, three):
     loads.reconcile(desk.id, three, NOON)
     LoadDelta.objects.all().delete()
@@ -67,6 +68,7 @@ def test_reconciling_many_takes_as_many_queries_as_few(desk):
     assert len(small) == len(large) == 3
 
 
+@pytest.mark.drifts
 def test_old_tickets_stop_counting_at_the_fold(desk, three):
     """R-ROUTE-22, R-ROUTE-23."""
     loads.reconcile(desk.id, three, NOON)
@@ -96,6 +98,23 @@ def test_a_recount_repairs_and_reports_drift(desk, three):
 
     assert drift == {(desk.ada, KIND): (-5 + 1, 0)}
     assert counted(desk, "ada") == 2
+
+
+def test_drift_is_seen_without_mending_it(desk, three):
+    """Tickets that count wrongly, and counters that are not their sum; two queries."""
+    loads.reconcile(desk.id, three, NOON)
+    counted(desk, "ada")
+    assert not loads.drift(desk.id, NOON)
+    AgentLoad.objects.filter(user_id=desk.ada).update(held=7)
+    Ticket.objects.filter(pk=three[0]).update(is_closed=True)
+
+    with CaptureQueriesContext(connection) as made:
+        found = loads.drift(desk.id, NOON)
+
+    assert found == loads.Drift((three[0],), ((desk.ada, KIND),)) == loads.drift(desk.id, NOON)
+    assert len(made) == 2
+    loads.recount(desk.id, NOON)
+    assert not loads.drift(desk.id, NOON)
 
 
 def test_the_owner_picker_shows_what_is_counted_now(desk, three):

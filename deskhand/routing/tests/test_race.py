@@ -120,6 +120,7 @@ def test_eight_workers_spread_tickets_evenly(crowd, strategy):
         assert loads.recount(crowd.id, NOON) == {}
 
 
+@pytest.mark.drifts
 def test_without_the_lock_the_same_check_fails(crowd):
     """The control: everyone reads, then everyone writes, and all choose the same agent."""
     with account_scope(crowd.id):

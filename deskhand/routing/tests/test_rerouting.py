@@ -174,6 +174,7 @@ def test_who_is_back_keeps_everything(office):
 
 
 @pytest.mark.parametrize("done", [{"owner_id": None}, {"owner_id": 5}, {"is_closed": True}])
+@pytest.mark.drifts
 def test_what_somebody_took_care_of_in_the_meantime_stays_as_it_is(office, done):
     [ticket] = own(office, "ada")
     office.set(AWAY, "ada", now=LATER)

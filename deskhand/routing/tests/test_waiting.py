@@ -40,6 +40,7 @@ def test_without_the_option_nobody_waits(desk):
     assert waiting.in_order(desk.id) == []
 
 
+@pytest.mark.drifts
 def test_who_nobody_could_take_waits_for_the_first_who_can(lonely):
     """R-ROUTE-53."""
     [ticket] = lonely.tickets(1)
@@ -106,6 +107,7 @@ def test_who_waits_at_one_channel_stands_in_nobodys_way_at_another(lonely, monke
 @pytest.mark.parametrize(
     "done", [{"owner_id": 1}, {"is_closed": True}, {"is_spam": True}, {"archived_at": NOON}]
 )
+@pytest.mark.drifts
 def test_who_is_taken_care_of_leaves_the_list(lonely, done):
     """R-ROUTE-53."""
     gone, stays = lonely.tickets(2)
