@@ -165,12 +165,12 @@ def _lock_tickets(account_id: int, ticket_ids: Collection[int]) -> dict[int, tup
 _LAST_OWNERS = """
 select x.ticket_id, last.owner_id
 from unnest(%(tickets)s::bigint[], %(hours)s::int[]) x(ticket_id, hours)
-join crm_ticket t on t.account_id = %(account)s and t.id = x.ticket_id
+join crm_ticket t on t.account_id = %(account)s and t.id = x.ticket_id and t.contact_id is not null
 cross join lateral (
     select o.owner_id from crm_ticket o
     where o.account_id = t.account_id and o.contact_id = t.contact_id and o.id <> t.id and o.owner_id is not null
       and o.archived_at is null and not o.is_spam and o.sort_at >= %(now)s - make_interval(hours => x.hours)
-    order by o.sort_at desc, o.id desc limit 1
+    order by o.sort_at desc limit 1
 ) last
 """
 

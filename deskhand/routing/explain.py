@@ -5,8 +5,9 @@ What stands in no column (loads, the tie and how it was broken) is worked out ag
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.utils.formats import date_format
@@ -15,11 +16,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from deskhand.accounts.models import Team, User
-from deskhand.routing import assign, loads, strategies, waiting
+from deskhand.routing import assign, loads, replaying, strategies, waiting
 from deskhand.routing.decision import FALLBACK, Draft, Pool, Step
-from deskhand.routing.models import Decision, RosterSnapshot, RoutingBatch
-from deskhand.routing.strategies import NEVER, Ledger, Room
-from deskhand.routing.types import Candidate, Drop, Left, Measure, Option, Reason, Strategy, Terms
+from deskhand.routing.models import Decision
+from deskhand.routing.replaying import Replay
+from deskhand.routing.strategies import Room
+from deskhand.routing.types import Candidate, Drop, Left, Option, Reason, Strategy
 
 NAMES_SHOWN = 5
 
@@ -79,25 +81,15 @@ class Explanation:
     dropped: tuple[Passed, ...] = ()
 
 
-@dataclass(frozen=True)
-class Replay:
-    """The choice made again: the candidates as they stood, and who came out."""
-
-    pool: Pool
-    candidates: tuple[Candidate, ...]
-    chosen: Candidate | None
-    full: tuple[int, ...]  # who had no room for it (R-CAP-6)
-    room: Room
-    ticket_type: str
-
-
 def explain(decision: Decision) -> Explanation:
     """Tell the decision in the language in use. A fixed number of queries."""
-    pools = _pools(decision)
-    replayed = replay(decision) if decision.batch_id else None
+    pools = replaying.pools_of(decision)
+    replayed = replaying.replay(decision) if decision.batch_id else None
     names = _names(decision, pools)
     full = _full(replayed, names) if replayed else ()
     details = tuple(_details(decision, pools, replayed, names))
+    if decision.user_id is None and (nearest := _nearest(decision, pools, replayed, names)):
+        details = (*details, (_("What would have helped"), nearest))
     headline = _headline(decision, pools, names, bool(full))
     return Explanation(headline, decision.at, details, (*_dropped(pools, names), *full))
 
@@ -190,84 +182,6 @@ def _who_would(pool: Pool) -> str:
             return _("One of those who can take it would get it, drawn at random.")
 
 
-# -- The choice made again ----------------------------------------------------------------------------------------
-
-
-def replay(decision: Decision) -> Replay | None:
-    """Make the choice again from what its batch started from; None for a decision that looked among nobody.
-
-    Only what is stored is asked. Two queries.
-    """
-    batch, pools = decision.batch, _pools(decision)
-    if batch is None or not pools:
-        return None
-    ledger, room = _start(batch)
-    pool = pools[-1]
-    cycle = f"{decision.rule_id or 0}:{pool.cycle}"
-    served, number = frozenset(batch.served.get(cycle, ())), batch.cycles.get(cycle, 0)
-    earlier = Decision.objects.filter(
-        account_id=batch.account_id,
-        batch__call=batch.call,
-        position__lt=decision.position,
-        user_id__isnull=False,
-    ).select_related("batch")
-    for before in earlier.order_by("position"):
-        user_id, kind = before.user_id or 0, before.batch.ticket_type if before.batch else ""
-        if kind == batch.ticket_type:
-            ledger.give(user_id, before.pk, before.points)
-        room.take(user_id, kind, before.points)
-        if f"{before.rule_id or 0}:{before.cycle}" == cycle:
-            served, number = strategies.after_turn(user_id, room.of(user_id).share, served, number)
-    able = [one for one in pool.sifted.eligible if room.fits(one, batch.ticket_type, decision.points)]
-    full = tuple(one for one in pool.sifted.eligible if one not in able)
-    in_order = {user_id: order for order, user_id in enumerate(pool.sifted.eligible)}
-    candidates = [
-        replace(one, order=in_order[one.user_id])
-        for one in strategies.candidates(able, ledger, room, pool.second)
-    ]
-    chosen = _choose(pool, candidates, served, number, batch.seed, decision.pk)
-    return Replay(pool, tuple(candidates), chosen, full, room, batch.ticket_type)
-
-
-def _start(batch: RoutingBatch) -> tuple[Ledger, Room]:
-    users = batch.roster.content["users"]
-    turns = {user_id: turn for user_id, turn in zip(users, batch.turns, strict=True) if turn != NEVER}
-    ledger = Ledger(dict(zip(users, batch.loads, strict=True)), turns)
-    if not batch.limits:
-        return ledger, Room()
-    kind, terms, held = batch.ticket_type, {}, {}
-    facts = zip(users, batch.held, batch.limits, batch.measures, batch.shares, strict=True)
-    for user_id, holds, limit, is_total, share in facts:
-        at_most = None if limit < 0 else limit
-        measure = Measure.TOTAL if is_total else Measure.BY_TYPE
-        terms[user_id] = Terms(
-            measure, at_most if is_total else None, {} if is_total else {kind: at_most}, share
-        )
-        held[user_id, kind] = holds
-    return ledger, Room(terms, held)
-
-
-def _choose(
-    pool: Pool, candidates: list[Candidate], served: Collection[int], number: int, seed: int, turn: int
-) -> Candidate | None:
-    if pool.is_contact_owner or pool.step == Step.LAST_OWNER:
-        return candidates[0] if candidates else None
-    match pool.strategy:
-        case Strategy.LOAD_BALANCED:
-            return strategies.load_balanced(candidates)
-        case Strategy.ROUND_ROBIN:
-            return strategies.round_robin(candidates, served, number)[0]
-        case Strategy.RANDOM:
-            return strategies.at_random(candidates, seed=seed, turn=turn)
-
-
-def _pools(decision: Decision) -> list[Pool]:
-    """Those that were tried, in order. One query."""
-    ids = decision.snapshot_ids
-    found = RosterSnapshot.objects.filter(account_id=decision.account_id).in_bulk(ids) if ids else {}
-    return [Pool.from_content(found[pk].content) for pk in ids if pk in found]
-
-
 # -- Words --------------------------------------------------------------------------------------------------------
 
 
@@ -318,6 +232,55 @@ def _outcome(decision: Decision, pools: list[Pool], names: _Names, is_full: bool
             if is_full:
                 return _("Nobody was assigned: who was there had as many tickets as they may be given.")
             return _nobody({drop for pool in pools for _user_id, drop in pool.sifted.dropped})
+
+
+def _nearest(decision: Decision, pools: Sequence[Pool], replayed: Replay | None, names: _Names) -> str:
+    """The smallest change by which somebody would have got it; "" where nothing was to be chosen."""
+    match Reason(decision.reason):
+        case Reason.NO_RULE | Reason.OPTION_NONE:
+            return _("A rule of the channel that says who gets its tickets.")
+        case Reason.CLOSED:
+            return _("Hours of the channel that include this one.")
+        case Reason.NO_CONTACT_OWNER:
+            return _("An owner of the contact, or a fallback in the rule.")
+        case Reason.EMPTY_POOL:
+            return _("Somebody named in the rule, or a fallback.")
+        case Reason.ALL_DROPPED:
+            return _who_was_nearest(pools, replayed, names)
+        case _:
+            return ""
+
+
+def _who_was_nearest(pools: Sequence[Pool], replayed: Replay | None, names: _Names) -> str:
+    """Room for one more comes before somebody's return, and that before a seat."""
+    if replayed is not None and replayed.full:
+        user_id = min(replayed.full, key=lambda one: _over(replayed.room, one, replayed.ticket_type))
+        held, limit = replayed.room.standing(user_id, replayed.ticket_type)
+        return _("Room for one more with %(name)s, who had %(held)s of %(limit)s.") % {
+            "name": names[user_id], "held": held, "limit": limit,
+        }  # fmt: skip
+    by_drop: dict[Drop, list[int]] = defaultdict(list)
+    for user_id, drop in dict(one for pool in pools for one in pool.sifted.dropped).items():
+        by_drop[drop].append(user_id)
+    for drop, words in _HELP:
+        if by_drop[drop]:
+            return str(words) % {"name": _some_names([names[user_id] for user_id in by_drop[drop]])}
+    return ""
+
+
+def _over(room: Room, user_id: int, ticket_type: str) -> int:
+    held, limit = room.standing(user_id, ticket_type)
+    return held - (limit or 0)
+
+
+_HELP = (
+    (Drop.AWAY, gettext_lazy("%(name)s being available, or a rule that does not ask for it.")),
+    (Drop.EXTRA_MEMBER, gettext_lazy("A rule that takes extra members of the team too, such as %(name)s.")),
+    (Drop.NO_SEAT, gettext_lazy("A seat for %(name)s.")),
+    (Drop.NO_ACCESS, gettext_lazy("A role for %(name)s that may see tickets.")),
+    (Drop.INACTIVE, gettext_lazy("%(name)s being active again, or somebody else in the rule.")),
+    (Drop.GONE, gettext_lazy("Somebody in the rule who is still in this account.")),
+)
 
 
 def _who(pool: Pool) -> str:
@@ -415,6 +378,9 @@ def _tie(chosen: Candidate, tied: list[Candidate]) -> str:
 
 
 def _some(candidates: list[Candidate], names: _Names) -> str:
-    shown = ", ".join(names[candidate.user_id] for candidate in candidates[:NAMES_SHOWN])
-    more = len(candidates) - NAMES_SHOWN
+    return _some_names([names[candidate.user_id] for candidate in candidates])
+
+
+def _some_names(names: Sequence[str]) -> str:
+    shown, more = ", ".join(names[:NAMES_SHOWN]), len(names) - NAMES_SHOWN
     return shown if more <= 0 else _("%(names)s and %(count)s more") % {"names": shown, "count": more}

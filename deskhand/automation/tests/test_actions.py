@@ -39,7 +39,7 @@ from deskhand.kernel.errors import Invalid
 from deskhand.notifications import wishes
 from deskhand.notifications.types import Topic
 from deskhand.notifications.wishes import Ways
-from deskhand.routing import assign, availability, explain, queries
+from deskhand.routing import assign, availability, explain, queries, replaying
 from deskhand.routing.models import Decision
 from deskhand.routing.types import Status
 
@@ -1058,7 +1058,7 @@ def test_tickets_go_round_and_each_choice_is_kept_and_explained_R_ROT_1_R_ROT_2_
     assert [one.outputs["outcome"] for one in (*first, third)] == ["assigned"] * 3
     decision = queries.decision_for_ticket(world.account.pk, ids[2])
     assert "whose turn it was" in explain.explain(decision).headline
-    replayed = explain.replay(decision)
+    replayed = replaying.replay(decision)
     assert replayed.chosen.user_id == world.ada.pk
 
 

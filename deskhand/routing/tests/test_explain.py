@@ -6,12 +6,13 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from deskhand.events.types import Actor
 from deskhand.kernel import clock
-from deskhand.routing import explain, loads, queries
+from deskhand.routing import capacity, explain, loads, queries, replaying
 from deskhand.routing.models import Decision, RoutingRule
 from deskhand.routing.types import Option, Status, Strategy
 
-from .conftest import CHAT, MAIL
+from .conftest import CHAT, MAIL, NOON
 
 AWAY = Status.AWAY
 
@@ -41,7 +42,7 @@ def test_every_decision_can_be_made_again(desk, strategy):
 
     kept = list(Decision.objects.order_by("id"))
     assert len(kept) == 20
-    assert [explain.replay(one).chosen.user_id for one in kept] == [one.user_id for one in kept]
+    assert [replaying.replay(one).chosen.user_id for one in kept] == [one.user_id for one in kept]
 
 
 def test_it_says_who_had_least_to_do_and_who_was_passed_over(desk):
@@ -252,3 +253,57 @@ def test_foreseeing_asks_as_much_for_many_as_for_few(desk, django_assert_num_que
 
     with django_assert_num_queries(len(few)):
         explain.foresee(desk.id, MAIL, clock.now())
+
+
+# -- What would have helped ---------------------------------------------------------------------------------------
+
+
+def helped(desk, **more):
+    return dict(arrive(desk, **more).details)["What would have helped"]
+
+
+def test_it_says_that_one_more_place_would_have_been_enough(desk):
+    """The nearest change: of those without room, who is the least over."""
+    desk.rule(user_ids=[desk.ada, desk.bob, desk.cat])
+    desk.set(AWAY, "cat")
+    by = Actor.user(desk.ada)
+    capacity.set_limits(desk.id, [desk.ada], total=1, by=by)
+    capacity.set_limits(desk.id, [desk.bob], total=2, by=by)
+    theirs = [
+        desk.tickets(count, owner_id=owner, owner_assigned_at=NOON)
+        for count, owner in ((3, desk.ada), (2, desk.bob))
+    ]
+    loads.reconcile(desk.id, [pk for own in theirs for pk in own], NOON)
+
+    why = arrive(desk)
+
+    assert why.headline == "Nobody was assigned: who was there had as many tickets as they may be given."
+    assert ("What would have helped", "Room for one more with Bob, who had 2 of 2.") in why.details
+    assert {(passed.name, passed.reason) for passed in why.dropped} == {
+        ("Ada", "full: 3 of 1"), ("Bob", "full: 2 of 2"), ("Cat", "away"),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("choices", "away", "words"),
+    [
+        ({"user_ids": "ada bob"}, "ada bob", "Ada, Bob being available, or a rule that does not ask for it."),
+        ({"user_ids": "nils"}, "", "A seat for Nils."),
+        ({"option": Option.NONE}, "", "A rule of the channel that says who gets its tickets."),
+        ({"option": Option.CONTACT_OWNER}, "", "An owner of the contact, or a fallback in the rule."),
+        ({"hours_zone": "UTC", "hours_blocks": [[6, 0, 60]], "user_ids": "ada"}, "", "Hours of the channel that include this one."),
+    ],
+    ids=["away", "seat", "none", "contact owner", "closed"],
+)  # fmt: skip
+def test_it_says_what_would_have_helped(desk, choices, away, words):
+    users = [desk.users[name] for name in choices.get("user_ids", "").split()]
+    desk.rule(**{**choices, "user_ids": users})
+    desk.set(AWAY, *away.split())
+
+    assert helped(desk) == words
+
+
+def test_who_is_given_one_needs_no_help(desk):
+    desk.rule(user_ids=[desk.ada])
+
+    assert "What would have helped" not in dict(arrive(desk).details)

@@ -12,7 +12,7 @@ from deskhand.accounts.models import Membership
 from deskhand.crm.records.models import Ticket
 from deskhand.events.types import SYSTEM
 from deskhand.kernel.calendars import Block, WeeklyHours
-from deskhand.routing import assign, availability, explain, loads, queries, rerouting
+from deskhand.routing import assign, availability, explain, loads, queries, replaying, rerouting
 from deskhand.routing.models import Decision, RoutingRule
 from deskhand.routing.types import Leaving, Left, NewTicket, Option, Reroute, Status, Strategy
 
@@ -223,7 +223,7 @@ def test_the_choice_can_be_made_again(office, strategy):
     hand_on(office, "ada")
 
     for decision in Decision.objects.all():
-        assert explain.replay(decision).chosen.user_id == decision.user_id
+        assert replaying.replay(decision).chosen.user_id == decision.user_id
 
 
 def test_a_batch_goes_on_where_it_stopped(office, monkeypatch):
