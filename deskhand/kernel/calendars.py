@@ -174,6 +174,14 @@ def working_between(hours: WeeklyHours, start: datetime, end: datetime) -> timed
     return total
 
 
+def open_between(hours: WeeklyHours, start: datetime, end: datetime) -> list[Interval]:
+    """The open intervals from `start` to `end`, in order and cut to these."""
+    if end <= start:
+        return []
+    found = _open_from(hours, start, end - start)
+    return [(max(opened, start), min(closed, end)) for opened, closed in found if opened < end]
+
+
 def _first_interval(hours: WeeklyHours, at: datetime) -> Interval:
     for interval in _open_from(hours, at, HORIZON):
         if interval[0] <= at + HORIZON:

@@ -249,6 +249,11 @@ def states_and_ends(
     return found, ends
 
 
+def facts_of(account_id: int, user_ids: Collection[int]) -> dict[int, Facts]:
+    """All that their statuses follow from. Four queries at most."""
+    return _facts(account_id, user_ids)
+
+
 def hours_of(account_id: int, user_id: int) -> WeeklyHours | None:
     """Those that count for somebody: their own, else the account's."""
     return _facts_of(account_id, user_id).hours

@@ -73,6 +73,17 @@ def next_edge(facts: Facts, after: datetime) -> datetime | None:
     return min(edges, default=None)
 
 
+def next_change(facts: Facts, now: datetime) -> datetime | None:
+    """When the status is next another one: edges may pass that change none. None if that is over a year away."""
+    status, edge = state_at(facts, now).status, next_edge(facts, now)
+    while edge is not None and edge <= now + calendars.EDGE_HORIZON:
+        if state_at(facts, edge).status is not status:
+            return edge
+        running = [absence.end for absence in facts.absences if absence.start <= edge < absence.end]
+        edge = max(running) if running else next_edge(facts, edge)
+    return None
+
+
 def passed(facts: Facts, since: datetime, now: datetime) -> Iterator[tuple[datetime, State]]:
     """The edges after `since` up to and including `now`, each with the state it brought."""
     edge = next_edge(facts, since)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -14,9 +14,10 @@ from deskhand.accounts import permissions, policy
 from deskhand.accounts.models import Team
 from deskhand.accounts.types import Permissions, Viewer
 from deskhand.events.types import ActorKind
-from deskhand.kernel import clock
+from deskhand.kernel import calendars, clock
+from deskhand.kernel.calendars import Interval
 from deskhand.kernel.database import sql
-from deskhand.routing import availability, away_states, loads, rosters, strategies
+from deskhand.routing import availability, away_states, edges, loads, rosters, strategies
 from deskhand.routing.models import AvailabilityChange, Decision, OutOfOffice, RoutingRule
 from deskhand.routing.types import Drop, Source, Status
 
@@ -151,6 +152,45 @@ def standings(account_id: int, user_ids: Collection[int], now: datetime) -> dict
         )
         for user_id, state in states.items()
     }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class DayPlan:
+    """Somebody's day: when they work, when they are out of office, and when their status is next another one."""
+
+    has_hours: bool
+    work: tuple[Interval, ...]
+    away: tuple[Interval, ...]
+    changes_at: datetime | None
+
+    @property
+    def there(self) -> tuple[Interval, ...]:
+        """The work without the absences."""
+        return tuple(_without(self.work, self.away))
+
+
+def day_plans(
+    account_id: int, user_ids: Collection[int], start: datetime, end: datetime, now: datetime
+) -> dict[int, DayPlan]:
+    """The time from `start` to `end` as hours and absences have it (R-AVAIL-13). Four queries at most."""
+    plans = {}
+    for user_id, facts in availability.facts_of(account_id, user_ids).items():
+        work = calendars.open_between(facts.hours, start, end) if facts.hours else ()
+        away = [(max(one.start, start), min(one.end, end)) for one in facts.absences]
+        shown = tuple((opened, closed) for opened, closed in away if opened < closed)
+        plans[user_id] = DayPlan(facts.hours is not None, tuple(work), shown, edges.next_change(facts, now))
+    return plans
+
+
+def _without(work: Sequence[Interval], away: Sequence[Interval]) -> Iterator[Interval]:
+    for opened, closed in work:
+        for start, end in sorted(away):
+            if start < closed and end > opened:
+                if opened < start:
+                    yield opened, start
+                opened = max(opened, end)
+        if opened < closed:
+            yield opened, closed
 
 
 def absences(account_id: int, user_id: int, now: datetime) -> list[OutOfOffice]:

@@ -26,6 +26,7 @@ from deskhand.kernel.calendars import (
     is_open,
     next_edge,
     next_open,
+    open_between,
     working_between,
 )
 from deskhand.kernel.errors import Invalid
@@ -234,6 +235,8 @@ def test_time_between_as_a_slow_reading_has_it(case, later):
 
     assert working_between(hours, at, end) == slow_between(hours, at, end)
     assert working_between(hours, end + MINUTE, at) == timedelta(0)
+    pieces = [(max(o, at), min(c, end)) for o, c in slow_intervals(hours, at, end)]
+    assert open_between(hours, at, end) == [(o, c) for o, c in pieces if o < c]
 
 
 @slowly

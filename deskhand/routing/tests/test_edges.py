@@ -213,5 +213,11 @@ def test_a_walk_through_every_minute_sees_the_same(life, asked):
         following = edges.next_edge(facts, at)
         expected = min((edge for edge in met if edge > at), default=None)
         assert (following if following and following <= last else None) == expected, at
+        if facts.manual is None or facts.manual.at <= at:
+            here = enumerate(states[minute:], minute)
+            other = next((n for n, state in here if state.status is not states[minute].status), None)
+            changes_at = edges.next_change(facts, at)
+            found = changes_at if changes_at and changes_at <= last else None
+            assert found == (None if other is None else start + other * MINUTE), at
     told = [(edge, state) for edge, state in edges.passed(facts, start, last)]
     assert told == [(edge, states[int((edge - start) / MINUTE)]) for edge in sorted(met)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from deskhand.web.choices import Choice
+from deskhand.web.choices import Choice, Tab
 from deskhand.web.inbox.rows import Label
 from deskhand.web.shell import Person
 
@@ -67,14 +67,60 @@ class StatusForm:
 
 
 @dataclass(frozen=True)
-class Line:
-    """A colleague in the overview. `url` leads to their page."""
+class Bar:
+    """A part of a day, in percent of it; `level` is how full it is."""
 
+    start: float
+    end: float
+    is_away: bool = False
+    level: int = 100
+
+
+@dataclass(frozen=True)
+class Day24:
+    """Somebody's day: drawn, and in words."""
+
+    bars: tuple[Bar, ...]
+    text: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """A colleague on the board. `url` leads to their page, a POST to `status_url` sets the other status."""
+
+    id: int
     person: Person
     url: str
     now: Now
     open_text: str
-    status: StatusForm
+    status_url: str
+    is_available: bool
+    day: Day24
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How the day is covered by working hours. `now` in percent; `marks` are hours by name."""
+
+    bars: tuple[Bar, ...]
+    text: str
+    now: float
+    marks: tuple[tuple[float, str], ...]
+
+
+@dataclass(frozen=True)
+class Board:
+    """`coverage` None: nobody is on it."""
+
+    url: str
+    teams: tuple[Choice, ...]
+    state: str
+    tabs: tuple[Tab, ...]
+    on_text: str
+    next_text: str
+    coverage: Coverage | None
+    lines: tuple[Line, ...]
+    is_filtered: bool
 
 
 @dataclass(frozen=True)

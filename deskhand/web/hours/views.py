@@ -11,7 +11,6 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from deskhand.accounts import plans, policy
@@ -28,12 +27,13 @@ from deskhand.routing.types import Status
 from deskhand.web import times
 from deskhand.web.choices import Choice
 from deskhand.web.frame import framed
+from deskhand.web.hours import board as boards
 from deskhand.web.hours import week, words
-from deskhand.web.hours.rows import Absence, AwayState, Change, Line, StatusForm
+from deskhand.web.hours.rows import Absence, AwayState, Change, StatusForm
+from deskhand.web.jinja import render, wants_fragment
 from deskhand.web.me.views import keep_told
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.refusals import words_of
-from deskhand.web.shell import Person
 
 NOTE = 200  # characters
 SHOWN = 25  # changes at once
@@ -63,7 +63,7 @@ def _seated(request: AccountRequest, user_id: int) -> Member:
 
 def _back(request: AccountRequest, user_id: int, part: str = "") -> HttpResponse:
     if request.POST.get("from") == "team":
-        return redirect("availability-team")
+        return _team(request) if wants_fragment(request) else redirect(boards.board_url(request))
     if user_id == request.viewer.user_id:
         return redirect(f"{reverse('availability-mine')}{part}")
     return redirect(f"{reverse('availability-person', args=[user_id])}{part}")
@@ -198,7 +198,7 @@ def set_status(request: AccountRequest, user_id: int) -> HttpResponse:
     )
     if user_id == request.viewer.user_id:
         keep_told(request)
-    else:
+    elif not wants_fragment(request):  # the board shows it
         messages.info(request, _("The status of %(name)s is set.") % {"name": member.name})
     return _back(request, user_id)
 
@@ -286,12 +286,10 @@ def team(request: AccountRequest) -> HttpResponse:
 
 
 def _team(request: AccountRequest, status: int = 200, **more: Any) -> HttpResponse:
-    account_id = request.viewer.account_id
-    ways = away_states.present(account_id)
-    lines = _lines(account_id, ways)
+    if wants_fragment(request):
+        return render(request, "hours/board.html", {"board": boards.board(request)})
     context = {
-        "lines": lines,
-        "available": sum(line.status.is_available for line in lines),
+        "board": boards.board(request),
         "may_edit_ways": policy.can(request.viewer, Action.EDIT_ACCOUNT),
         "ways": tuple(
             AwayState(
@@ -300,29 +298,12 @@ def _team(request: AccountRequest, status: int = 200, **more: Any) -> HttpRespon
                 reverse("away-state-rename", args=[one.pk]),
                 reverse("away-state-archive", args=[one.pk]),
             )
-            for one in ways
+            for one in away_states.present(request.viewer.account_id)
         ),
         "way_error": more.get("way_error", ""),
         "way_typed": more.get("way_typed", ""),
     }
     return framed(request, "availability-team", "hours/team.html", context, status)
-
-
-def _lines(account_id: int, ways: list[Any]) -> list[Line]:
-    """A fixed number of queries."""
-    seated = {member.user_id for member in people.seated_members(account_id)}
-    now = clock.now()
-    agents = [agent for agent in queries.agents_with_state(account_id, now) if agent.user_id in seated]
-    standings = queries.standings(account_id, [agent.user_id for agent in agents], now)
-    return [
-        Line(
-            Person.named(agent.name, available=standings[agent.user_id].status is Status.AVAILABLE),
-            reverse("availability-person", args=[agent.user_id]), words.now_of(standings[agent.user_id]),
-            ngettext("%(num)s open ticket", "%(num)s open tickets", agent.open_tickets) % {"num": agent.open_tickets},
-            _status_form(agent.user_id, standings[agent.user_id], ways),
-        )
-        for agent in agents
-    ]  # fmt: skip
 
 
 # ── ways of being away ───────────────────────────────────────────────────────────────────────────────────────────────

@@ -10,10 +10,12 @@ from django.utils.translation import gettext as _
 
 from deskhand.events.types import ActorKind
 from deskhand.kernel import clock
+from deskhand.kernel.calendars import Interval
 from deskhand.routing.models import AvailabilityChange
-from deskhand.routing.queries import Standing
+from deskhand.routing.queries import DayPlan, Standing
 from deskhand.routing.types import Source, Status
 from deskhand.web import times
+from deskhand.web.choices import joined
 from deskhand.web.hours.rows import Now
 from deskhand.web.inbox.rows import Label
 
@@ -66,6 +68,26 @@ def of_change(change: AvailabilityChange, names: dict[int, str]) -> str:
         case _:
             why = _("Set by %(name)s") if by else _("Set by hand")
     return why % {"name": by} if by else why
+
+
+def day_text(plan: DayPlan) -> str:
+    """Somebody's day in words."""
+    if plan.work:
+        text = joined(span(one) for one in plan.work)
+    else:
+        text = _("Not working today") if plan.has_hours else _("No working hours")
+    if plan.away:
+        text += " · " + _("out of office %(times)s") % {"times": joined(span(one) for one in plan.away)}
+    return text
+
+
+def span(interval: Interval) -> str:
+    return "–".join(time(at) for at in interval)
+
+
+def time(at: datetime) -> str:
+    local = at.astimezone(timezone.get_current_timezone())
+    return str(format_time(local, "short", locale=times.locale()))
 
 
 def moment_ahead(at: datetime) -> str:

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from django.urls import reverse
 
-from deskhand.accounts.models import Account, Plan, User
+from deskhand.accounts.models import Account, Plan, Team, TeamMember, User
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock
 from deskhand.kernel.calendars import Block, WeeklyHours
@@ -47,6 +47,7 @@ def grace(office, sign_in):
 @pytest.fixture
 def manager(office, sign_in):
     """May change others' status, and is no super admin (R-PERM-10)."""
+    User.objects.filter(pk=office.world.grace.pk).update(zone="Europe/Oslo")
     everything = {"ticket": dict.fromkeys(("view", "edit", "delete", "communicate"), "all")}
     office.role(
         office.world.grace, records=everything, capabilities=["availability_management", "service_access"]
@@ -257,9 +258,88 @@ def test_a_manager_sees_who_is_there_with_load_and_reason(office, manager):
 
     page = texts(manager.get(TEAM))
 
-    assert "1 person is available now." in page
-    assert "Bob Noyce at the dentist 0 open tickets" in page
+    assert "1 of 4 is available now." in page
+    assert "Ada Lovelace 0 open tickets Available Until it is changed by hand." in page
+    assert "Bob Noyce 0 open tickets Away Until it is changed by hand. at the dentist" in page
     assert "Nils Bohr" not in page
+    assert page.index("Ada Lovelace 0") < page.index("Bob Noyce 0")
+
+
+@pytest.fixture
+def day(office):
+    """Monday noon: Ada until one, Bob from two, Eve works until five and is out from noon to three; Grace by hand."""
+
+    def hours(*ranges):
+        return WeeklyHours("Europe/Oslo", tuple(Block(0, *(60 * hour for hour in one)) for one in ranges))
+
+    with office.inside() as world:
+        account = world.account.pk
+        availability.set_hours(account, world.ada.pk, hours((9, 12), (13, 14)), by=SYSTEM)
+        availability.set_hours(account, world.bob.pk, hours((15, 18)), by=SYSTEM)
+        availability.set_hours(account, world.eve.pk, hours((9, 17)), by=SYSTEM)
+        availability.set_out_of_office(
+            account, world.eve.pk, clock.now(), clock.now() + timedelta(hours=3), by=SYSTEM
+        )
+
+
+def test_the_board_tells_until_when_who_comes_next_and_when_nobody_is_there(office, manager, day):
+    """R-AVAIL-13: in the viewer's zone, where noon in UTC is 13:00; who is on stands first, then as they come."""
+    page = texts(manager.get(TEAM))
+
+    assert "1 of 4 is available now. Next to come: Bob Noyce, 15:00." in page
+    assert "Nobody works today: 00:00–09:00, 14:00–15:00, 18:00–00:00." in page
+    assert "Ada Lovelace 0 open tickets Available until 14:00 Within working hours" in page
+    assert "Eve Curie 0 open tickets Away back 16:00 Out of office" in page
+    names = ["Ada Lovelace 0", "Bob Noyce 0", "Eve Curie 0", "Grace Hopper 0"]
+    assert sorted(names, key=page.index) == names
+    lines = re.findall(r'class="hours-line" role="img" aria-label="([^"]*)"', manager.get(TEAM).content.decode())
+    assert lines == [
+        "09:00–12:00, 13:00–14:00",
+        "15:00–18:00",
+        "09:00–17:00 · out of office 13:00–16:00",
+        "No working hours",
+    ]
+
+
+def test_bars_stand_where_their_hours_are(office, manager, day):
+    """R-AVAIL-13: nine is 37.5 % of a day of 24 hours; the present is at 13:00."""
+    page = manager.get(TEAM).content.decode()
+
+    assert "--from:37.5%;--to:50.0%;--level:100%" in page
+    assert "data-away style=\"--from:54.17%;--to:66.67%" in page
+    assert 'style="--now:54.17%"' in page
+
+
+def test_the_board_is_filtered_by_team_and_state(office, manager, day):
+    with office.inside() as world:
+        team = Team.objects.create(account=world.account, name="Night")
+        TeamMember.objects.create(account=world.account, team=team, user=world.eve, is_main=False)
+
+    def shown(**asked):
+        page = texts(manager.get(TEAM, asked))
+        return [name for name in ("Ada", "Bob", "Eve", "Grace") if re.search(rf"{name} \w+ 0 open", page)]
+
+    assert shown(state="available") == ["Ada"]
+    assert shown(state="away") == ["Bob", "Eve", "Grace"]
+    assert shown(team=team.pk) == ["Eve"]
+    assert shown(team=team.pk, state="available") == []
+    for odd in ({"team": "x"}, {"team": "9" * 40}, {"state": "asleep"}):
+        assert shown(**odd) == ["Ada", "Bob", "Eve", "Grace"]
+
+
+def test_a_click_on_the_board_answers_with_the_board_as_it_was_filtered(office, manager):
+    """R-AVAIL-11"""
+    url = of("availability-status", office.world.bob)
+    answer = manager.post(
+        f"{url}?state=available", {"availability": "available", "from": "team"}, headers=HTMX
+    )
+
+    page = answer.content.decode()
+    assert "1 of 4 is available now." in texts(answer)
+    assert "Set Bob Noyce to away" in page
+    assert "Set Eve" not in page
+    assert 'hx-get="/settings/availability/team?state=available"' in page
+    assert "users from:#live" in page
 
 
 SAID = "Grace Hopper set you to away. Today 12:00"
