@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
@@ -33,6 +34,14 @@ def today(now: datetime) -> Interval:
     zone = calendars.zone_named(timezone.get_current_timezone_name())
     day = calendars.local_day(zone, now)
     return calendars.start_of_day(zone, day), calendars.start_of_day(zone, day + timedelta(days=1))
+
+
+def own_day(account_id: int, user_id: int) -> Day24:
+    """Somebody's day today, as the viewer's clock has it."""
+    now = clock.now()
+    start, end = today(now)
+    plan = queries.day_plans(account_id, [user_id], start, end, now)[user_id]
+    return replace(day_of(plan, start, end), now=share(now, start, end))
 
 
 def board_url(request: AccountRequest) -> str:
@@ -191,7 +200,9 @@ def _gap_text(gaps: Sequence[Interval], start: datetime, end: datetime) -> str:
         return _("Working hours cover the whole day.")
     if list(gaps) == [(start, end)]:
         return _("Nobody has working hours today.")
-    return _("Nobody works today: %(times)s.") % {"times": joined(words.span(one) for one in gaps)}
+    return _("Not covered by working hours today: %(times)s.") % {
+        "times": joined(words.span(one) for one in gaps)
+    }
 
 
 def _marks(start: datetime) -> Iterator[datetime]:

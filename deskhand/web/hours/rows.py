@@ -82,6 +82,7 @@ class Day24:
 
     bars: tuple[Bar, ...]
     text: str
+    now: float = 0  # in percent, where the day stands alone
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,15 @@ class Line:
     status_url: str
     is_available: bool
     day: Day24
+
+
+@dataclass(frozen=True)
+class Presence:
+    """Somebody's status and day, on their record. `url` leads to their availability, for who may set it."""
+
+    now: Now
+    day: Day24
+    url: str
 
 
 @dataclass(frozen=True)

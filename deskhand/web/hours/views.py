@@ -96,6 +96,7 @@ def _person(request: AccountRequest, member: Member, status: int = 200, **more: 
         "title": _("Availability") if is_own else member.name,
         "is_own": is_own,
         "now": words.now_of(standing),
+        "day": boards.own_day(account_id, member.user_id),
         "status": _status_form(member.user_id, standing, away_states.present(account_id)),
         "may_set_hours": availability.may_set_hours(request.viewer, member.user_id),
         "week": more.get("week")

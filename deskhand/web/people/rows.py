@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from deskhand.web.choices import Choice, ChoiceGroup, Tab
+from deskhand.web.hours.rows import Presence
 from deskhand.web.inbox.rows import Label
 from deskhand.web.shell import Person
 
@@ -73,6 +74,7 @@ class UserPage:
     is_super_admin: bool = False
     is_active: bool = True
     is_me: bool = False
+    presence: Presence | None = None  # of who has a seat
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,15 @@ from deskhand.accounts.policy import Action
 from deskhand.accounts.queries import Person, RoleRow, Standing, TeamRow
 from deskhand.accounts.types import Viewer
 from deskhand.events.types import Actor
+from deskhand.kernel import clock
 from deskhand.kernel.errors import Conflict, Forbidden, Invalid
+from deskhand.routing import availability
+from deskhand.routing import queries as routing
 from deskhand.web.choices import Choice, Tab
 from deskhand.web.frame import framed
+from deskhand.web.hours import board
+from deskhand.web.hours import words as hours
+from deskhand.web.hours.rows import Presence
 from deskhand.web.inbox.rows import Label
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.people import leaving, reading
@@ -160,8 +166,18 @@ def _user_page(
         is_super_admin=member.is_super_admin,
         is_active=member.is_active,
         is_me=member.user_id == viewer.user_id,
+        presence=_presence(request, person) if member.has_seat and member.is_active else None,
     )
     return _render(request, "user", page, status)
+
+
+def _presence(request: AccountRequest, person: Person) -> Presence:
+    """Status and today's hours (R-AVAIL-13); their page only for who may set them."""
+    account_id, user_id = request.viewer.account_id, person.member.user_id
+    standing = routing.standings(account_id, [user_id], clock.now())[user_id]
+    may_open = availability.may_set_status(request.viewer, user_id)
+    url = reverse("availability-person", args=[user_id]) if may_open else ""
+    return Presence(hours.now_of(standing), board.own_day(account_id, user_id), url)
 
 
 def _form_of(viewer: Viewer, person: Person, every_team: list[TeamRow]) -> UserForm:

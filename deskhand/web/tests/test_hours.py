@@ -287,12 +287,14 @@ def test_the_board_tells_until_when_who_comes_next_and_when_nobody_is_there(offi
     page = texts(manager.get(TEAM))
 
     assert "1 of 4 is available now. Next to come: Bob Noyce, 15:00." in page
-    assert "Nobody works today: 00:00–09:00, 14:00–15:00, 18:00–00:00." in page
+    assert "Not covered by working hours today: 00:00–09:00, 14:00–15:00, 18:00–00:00." in page
     assert "Ada Lovelace 0 open tickets Available until 14:00 Within working hours" in page
     assert "Eve Curie 0 open tickets Away back 16:00 Out of office" in page
     names = ["Ada Lovelace 0", "Bob Noyce 0", "Eve Curie 0", "Grace Hopper 0"]
     assert sorted(names, key=page.index) == names
-    lines = re.findall(r'class="hours-line" role="img" aria-label="([^"]*)"', manager.get(TEAM).content.decode())
+    lines = re.findall(
+        r'class="hours-line" role="img" aria-label="([^"]*)"', manager.get(TEAM).content.decode()
+    )
     assert lines == [
         "09:00–12:00, 13:00–14:00",
         "15:00–18:00",
@@ -301,12 +303,26 @@ def test_the_board_tells_until_when_who_comes_next_and_when_nobody_is_there(offi
     ]
 
 
+def test_the_users_record_tells_status_and_todays_hours(office, day, sign_in):
+    """R-AVAIL-13: on the record among the users, and on their own page."""
+    client = sign_in(office.world.ada)
+    User.objects.filter(pk=office.world.ada.pk).update(zone="Europe/Oslo")
+
+    eve, nils = (
+        texts(client.get(reverse("user", args=[one.pk]))) for one in (office.world.eve, office.world.nils)
+    )
+    assert "Away Now: away until 16:00. Out of office Today 09:00–17:00 · out of office 13:00–16:00" in eve
+    assert "Status, hours and absences" in eve
+    assert "Today" not in nils  # without a seat there is no status
+    assert "Today 09:00–12:00, 13:00–14:00" in texts(client.get(MINE))
+
+
 def test_bars_stand_where_their_hours_are(office, manager, day):
     """R-AVAIL-13: nine is 37.5 % of a day of 24 hours; the present is at 13:00."""
     page = manager.get(TEAM).content.decode()
 
     assert "--from:37.5%;--to:50.0%;--level:100%" in page
-    assert "data-away style=\"--from:54.17%;--to:66.67%" in page
+    assert 'data-away style="--from:54.17%;--to:66.67%' in page
     assert 'style="--now:54.17%"' in page
 
 
