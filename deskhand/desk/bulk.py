@@ -98,10 +98,11 @@ def change(
     *,
     at: datetime,
     given: Mapping[str, Any] = MappingProxyType({}),
+    rule: str | None = None,
 ) -> Done:
     """Change those that the viewer may change; what the viewer may not see is not spoken of.
 
-    `given`, by property, goes to those that lack it and move into a status that asks for it, in the same change (R-REQ-3).
+    `rule` is what the changes name as their cause. `given`, by property, goes to those that lack it and move into a status that asks for it, in the same change (R-REQ-3).
     """
     known = {ticket.id: ticket for ticket in _known(viewer, ticket_ids)}
     changes, why = _planned(viewer, known.values(), plan)
@@ -111,7 +112,8 @@ def change(
         why[ticket_id] = reason
         del changes[ticket_id]
     taken: dict[int, Invalid] = {}  # what was given, and only one may have
-    done = tickets.change_many(list(changes.values()), by=by, at=at, refused=taken)
+    named = [one._replace(rule=rule) for one in changes.values()]
+    done = tickets.change_many(named, by=by, at=at, refused=taken)
     why |= {ticket_id: refusal.message for ticket_id, refusal in taken.items()}
     refused = tuple(Refused(known[pk].number, known[pk].subject, why[pk]) for pk in sorted(why))
     return Done(tuple(one.record_id for one in done if one.changes), refused)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
 
 from deskhand.events.types import ActorKind, Event
 from deskhand.notifications.types import Concerned, Notice, Topic
@@ -18,6 +20,8 @@ def ticket_of(event: Event) -> int | None:
         return None
     if is_task(event):
         return event.data.get("ticket_id")
+    if event.kind == COMMENTED and is_hand_over(event):
+        return None  # who gets the ticket is told of that
     if event.kind in (RECEIVED, SENT, COMMENTED):
         is_by_machine = event.data.get("automatic") not in (None, False, "no")
         return None if is_by_machine else event.data.get("ticket_id")
@@ -42,6 +46,10 @@ def _is_of_message(event: Event) -> bool:
 _BY_MESSAGE = {"reopen_on_reply", "status_from_reply", "status_from_sent", "chosen_with_reply"}
 
 
+def is_hand_over(event: Event) -> bool:
+    return event.cause is not None and event.cause.rule == "hand_over"
+
+
 def is_new(event: Event) -> bool:
     return event.object_type == "ticket" and event.kind == CREATED
 
@@ -63,6 +71,7 @@ def new_owner(event: Event) -> int | None:
 def decide(events: Sequence[Event], owners: Mapping[int, int | None], concerned: Concerned) -> list[Notice]:
     """`owners`: of the tickets, as they are now."""
     found: dict[tuple[int, int], Notice] = {}
+    handed: dict[tuple[int, int | None, datetime], list[tuple[int, int]]] = {}
     for event in events:
         ticket_id = ticket_of(event)
         if ticket_id is None:
@@ -73,6 +82,13 @@ def decide(events: Sequence[Event], owners: Mapping[int, int | None], concerned:
                 task = (event.object_id, event.data["title"]) if topic is Topic.TASK else (None, "")
                 notice = Notice(user_id, event.id, topic, ticket_id, event.by.kind.value, event.by.id, *task)
                 found.setdefault((event.id, user_id), notice)
+                if topic is Topic.ASSIGNED and is_hand_over(event):
+                    handed.setdefault((user_id, event.by.id, event.at), []).append((event.id, user_id))
+    for first, *others in handed.values():  # told once, with the number
+        if others:
+            found[first] = replace(found[first], task=str(len(others) + 1))
+        for one in others:
+            del found[one]
     return list(found.values())
 
 

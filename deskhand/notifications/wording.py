@@ -19,6 +19,13 @@ def sentence(topic: Topic, name: str, task: str = "") -> str:
             _("%(name)s gave you the task “%(task)s”") if name else _("You were given the task “%(task)s”")
         )
         return words % {"name": name, "task": task}
+    if topic is Topic.ASSIGNED and task:  # how many were handed over together
+        words = ngettext(
+            "%(name)s handed over %(num)s ticket to you",
+            "%(name)s handed over %(num)s tickets to you",
+            int(task),
+        )
+        return words % {"name": name, "num": task}
     if not name:
         return {
             Topic.ASSIGNED: _("This ticket was assigned to you"),

@@ -59,6 +59,14 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Handover:
+    """The way to give away somebody's open tickets."""
+
+    text: str
+    url: str
+
+
+@dataclass(frozen=True)
 class StatusForm:
     url: str
     is_available: bool

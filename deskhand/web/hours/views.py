@@ -11,12 +11,14 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from deskhand.accounts import plans, policy
 from deskhand.accounts import queries as people
 from deskhand.accounts.policy import Action
 from deskhand.accounts.queries import Member
+from deskhand.desk import handover
 from deskhand.events.types import Actor
 from deskhand.kernel import clock
 from deskhand.kernel.errors import Conflict, Forbidden, Invalid, NotFound
@@ -29,7 +31,7 @@ from deskhand.web.choices import Choice
 from deskhand.web.frame import framed
 from deskhand.web.hours import board as boards
 from deskhand.web.hours import week, words
-from deskhand.web.hours.rows import Absence, AwayState, Change, StatusForm
+from deskhand.web.hours.rows import Absence, AwayState, Change, Handover, StatusForm
 from deskhand.web.jinja import render, wants_fragment
 from deskhand.web.me.views import keep_told
 from deskhand.web.middleware import AccountRequest
@@ -109,12 +111,24 @@ def _person(request: AccountRequest, member: Member, status: int = 200, **more: 
         "absence_url": reverse("availability-absence", args=[member.user_id]),
         "typed": more.get("typed", {"starts_at": "", "ends_at": ""}),
         "absence_error": more.get("absence_error", ""),
+        "handover": _handover(request, member),
         "viewers_zone": timezone.get_current_timezone_name(),
         **_history(request, member.user_id),
     }
     return framed(
         request, "my-availability" if is_own else "availability-team", "hours/person.html", context, status
     )
+
+
+def _handover(request: AccountRequest, member: Member) -> Handover | None:
+    """The way to give away somebody's open tickets, for who may."""
+    if not policy.can(request.viewer, Action.OPEN_HELP_DESK):
+        return None
+    count = len(handover.open_tickets(request.viewer, member.user_id))
+    if not count:
+        return None
+    text = ngettext("Hand over %(num)s open ticket", "Hand over %(num)s open tickets", count) % {"num": count}
+    return Handover(text, f"{reverse('hand-over')}?of={member.user_id}")
 
 
 def _whose_week(account_id: int, user_id: int) -> tuple[bool, bool]:

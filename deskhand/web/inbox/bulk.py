@@ -40,8 +40,8 @@ from deskhand.web.workflows import card
 def change(request: AccountRequest, view: str) -> HttpResponse:
     """One change to the tickets `ids`, or with `all` to those of the view, at most desk_views.CAP.
 
-    The form names what: status, owner, priority, tag, untag, close, spam, deleted or seen (each 1 or 0), or merge and enroll, which
-    ask further. Each ticket that may not be changed is told with the reason; one toast takes the others back.
+    The form names what: status, owner, priority, tag, untag, close, spam, deleted or seen (each 1 or 0), or merge, handover and enroll,
+    which ask further. Each ticket that may not be changed is told with the reason; one toast takes the others back.
     """
     policy.require(request.viewer, Action.OPEN_HELP_DESK)
     where = desk_views.view_of(request.viewer, view)
@@ -53,6 +53,9 @@ def change(request: AccountRequest, view: str) -> HttpResponse:
         raise Invalid(_("Select a ticket first."), field="ids", value="")
     if "merge" in request.POST:
         return _ask_which_goes_on(request, view, ids)
+    if "handover" in request.POST:
+        asked = urlencode({"view": view, "ids": ",".join(map(str, ids))})
+        return go_to(request, f"{reverse('hand-over')}?{asked}")
     if "enroll" in request.POST:
         here = reverse("inbox-view", args=[view])
         return go_to(request, card.address("ticket", ids, here))

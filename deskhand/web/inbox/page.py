@@ -64,6 +64,7 @@ CHANNEL_LABELS = {
 }  # fmt: skip
 RULES = {
     "status_from_reply": gettext_lazy("the customer replied"),
+    "hand_over": gettext_lazy("tickets were handed over"),
     "status_from_sent": gettext_lazy("an email was sent to the customer"),
     "reopen_on_reply": gettext_lazy("the customer replied to a closed ticket"),
     FOLLOW_UP: gettext_lazy("the customer replied to a closed ticket"),

@@ -501,6 +501,8 @@ TABLE: dict[str, Wall] = {
     "card-moved": Wall("POST"),
     "availability": Wall("POST", neighbour=None, nobody=None),
     "own-status": OPEN,
+    "hand-over": OF_THE_LIST,
+    **{name: Wall("POST", neighbour=None) for name in ("hand-over-save", "hand-over-undo")},
     **{name: Wall("POST", neighbour=None, nobody=None) for name in ("own-status-back", "own-status-keep")},
     **dict.fromkeys(
         ("portal-settings", "portal-contacts", "portal-contacts-editor", "portal-contacts-count"), OF_THE_LIST
