@@ -16,7 +16,7 @@ from deskhand.accounts.policy import viewer_for
 from deskhand.crm.records import objects, tasks, tickets
 from deskhand.crm.records.tasks import Wanted
 from deskhand.delivery.models import OutboxEntry
-from deskhand.desk import replies, threads
+from deskhand.desk import handover, replies, threads
 from deskhand.desk.models import Follower
 from deskhand.desk.types import Automatic, InboundMessage, Incoming, Mailbox
 from deskhand.events import dispatch
@@ -30,6 +30,7 @@ from deskhand.notifications import tasks as tasks_told
 from deskhand.notifications.models import Notification
 from deskhand.notifications.types import Concerned, Topic
 from deskhand.notifications.wishes import Default, ForAll, Ways
+from deskhand.notifications.wording import sentence
 from deskhand.routing import availability, rules
 from deskhand.routing.types import Assignment, Option, Reason, Status
 
@@ -601,3 +602,28 @@ def test_who_never_had_a_status_is_not_away(world, owned, settle):
     settle()
 
     assert len(mails_to(world.nils)) == 1
+
+
+def test_who_gets_many_tickets_of_a_shift_is_told_once_with_the_number(world, settle):
+    """R-NOT-1, R-NOT-15: of a hand-over, not of each ticket and each comment."""
+    ids = [mail(world, f"Question {number}").ticket_id for number in range(5)]
+    for ticket_id in ids:
+        tickets.assign(ticket_id, owner_id=world.grace.pk, by=SYSTEM)
+    settle()
+    Notification.objects.all().delete()
+    grace = viewer_for(world.account.pk, world.grace.pk)
+
+    handover.hand_over(grace, ids[:4], handover.Receivers((world.ada.pk, world.bob.pk)), "", at=clock.now())
+    handover.hand_over(grace, ids[4:], handover.Receivers((world.eve.pk,)), "", at=clock.now())
+    settle()
+
+    assert told(world, world.ada) == told(world, world.bob) == [(Topic.ASSIGNED, "Grace Hopper")]
+    [line] = reading.lines(viewer_for(world.account.pk, world.ada.pk))[0]
+    assert (
+        sentence(line.topic, line.actor_name, line.about_name) == "Grace Hopper handed over 2 tickets to you"
+    )
+    [single] = reading.lines(viewer_for(world.account.pk, world.eve.pk))[0]
+    assert (
+        sentence(single.topic, single.actor_name, single.about_name)
+        == "Grace Hopper assigned this ticket to you"
+    )
