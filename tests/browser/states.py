@@ -206,6 +206,19 @@ def merge_many(page: Page) -> None:
     page.locator("input[name=keep]").first.wait_for()
 
 
+def hand_over(page: Page) -> None:
+    selected(page)
+    page.locator("[popovertarget=bulk-more]").click()
+    page.get_by_role("button", name="Hand over …").click()
+    page.locator("#handover-note").wait_for()
+
+
+def hand_over_refused(page: Page) -> None:
+    hand_over(page)
+    page.locator("form.handover .ask-foot button").click()
+    page.locator("#handover-error").wait_for()
+
+
 def selected(page: Page) -> None:
     the_list(page)
     page.locator(".row-check input").nth(1).check()
@@ -1373,6 +1386,8 @@ STATES: dict[str, Step] = {
     "task-step": task_step,
     "links": links,
     "merge-many": merge_many,
+    "hand-over": hand_over,
+    "hand-over-refused": hand_over_refused,
     "split": split,
     "message-menu": message_menu,
     "snooze-menu": snooze_menu,
