@@ -100,7 +100,7 @@ from deskhand.kernel.errors import DeskhandError, Invalid
 from deskhand.notifications import deciding, failures, telling, wishes
 from deskhand.notifications import tasks as tasks_told
 from deskhand.notifications.types import Concerned, Topic
-from deskhand.routing import assign, availability, capacity, default_hours, loads, rerouting, rules, waiting
+from deskhand.routing import assign, availability, capacity, default_hours, loads, rerouting, rules, skills, waiting
 from deskhand.routing.types import Assignment, NewTicket, Status
 
 logger = structlog.get_logger()
@@ -110,13 +110,14 @@ logger = structlog.get_logger()
 
 
 def set_up_accounts(account_id: int, events: Sequence[Event]) -> None:
-    """A new account gets its pipelines, help desk and mail templates."""
+    """A new account gets its pipelines, help desk, mail templates and the category of languages."""
     if any(event.kind == "account.created" for event in events):
         account = Account.objects.get(pk=account_id)
         pipelines.ensure_defaults(account_id)
         inboxes.ensure_defaults(account_id)
         templates.ensure_defaults(account_id, account.locale)
         subscriptions.ensure_defaults(account_id, account.locale)
+        skills.ensure_languages(account_id)
         for nightly in (RECOUNT, SWEEP, MONTHS, retention.NIGHTLY):
             timers.set_timer(account_id, nightly, "", clock.now() + timedelta(days=1))
 

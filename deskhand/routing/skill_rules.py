@@ -130,12 +130,24 @@ def ask(rule: SkillRule, holders: Holders, names: Mapping[int, str]) -> Asked:
         wished = set.intersection(*(has[pk] for pk in rule.wished_ids)) if rule.wished_ids else set()
         able = wished
     best = able.intersection(*(has[pk] for pk in rule.wished_ids))
-    spoken = [pk for pk in (*rule.needed_ids, *rule.wished_ids) if pk in holders.languages]
-    second = frozenset(
-        user_id for user_id in able if any(holders.by_skill[pk].get(user_id) is False for pk in spoken)
-    )
+    second = frozenset(user_id for user_id in able if _is_second(rule, holders, user_id))
     in_order = sorted(able, key=lambda user_id: holders.order[user_id])
     return Asked(
         rule.pk, rule.name, tuple(names[pk] for pk in (*rule.needed_ids, *rule.wished_ids) if pk in names),
         tuple(user_id for user_id in in_order if user_id in best), tuple(in_order), second,
     )  # fmt: skip
+
+
+def _is_second(rule: SkillRule, holders: Holders, user_id: int) -> bool:
+    """Whether they speak a language that is asked for, and not as their main one; of several of which any will do, none of
+    them (R-SKILL-15)."""
+    needed, wished = (
+        [
+            is_main
+            for pk in ids
+            if pk in holders.languages and (is_main := holders.by_skill[pk].get(user_id)) is not None
+        ]
+        for ids in (rule.needed_ids, rule.wished_ids)
+    )
+    enough = any if rule.any_will_do else all
+    return bool(needed and not enough(needed)) or not all(wished)

@@ -30,7 +30,7 @@ class Page:
     action: Action | None = None
     others: tuple[Action, ...] = ()
     object_type: str = ""  # whose name it bears, as the account calls it
-    feature: Feature | None = None  # what a plan must have for it
+    features: tuple[Feature, ...] = ()  # a plan must have one of them
 
 
 def _filed(object_type: str, key: str, label: str | Promise, icon: str, url_name: str) -> Page:
@@ -70,12 +70,15 @@ HELP_DESK = [
         "default-hours", gettext_lazy("Working hours"), "calendar-clock", "default-hours", Action.EDIT_ACCOUNT
     ),
     Page(
+        "routing", gettext_lazy("Routing"), "split", "routing", Action.EDIT_SKILLS, features=(Feature.SKILLS,)
+    ),
+    Page(
         "portal",
         gettext_lazy("Customer portal"),
         "globe",
         "portal-settings",
         Action.EDIT_PORTAL,
-        feature=Feature.PORTAL,
+        features=(Feature.PORTAL,),
     ),
     Page("snippets", gettext_lazy("Snippets"), "message-square-quote", "snippets", Action.OPEN_HELP_DESK),
 ]
@@ -150,7 +153,7 @@ def _may(viewer: Viewer, page: Page) -> bool:
 
 
 def _has(account: Account, page: Page) -> bool:
-    return page.feature is None or plans.has_feature(account, page.feature)
+    return not page.features or any(plans.has_feature(account, one) for one in page.features)
 
 
 def _link(page: Page, current: str) -> SideLink:

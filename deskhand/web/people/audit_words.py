@@ -22,7 +22,7 @@ from deskhand.crm.records.models import TaskQueue
 from deskhand.crm.schema.models import ObjectType
 from deskhand.desk.models import ChannelAccount, Inbox
 from deskhand.events.types import ActorKind
-from deskhand.routing.models import AwayState
+from deskhand.routing.models import AwayState, Skill, SkillCategory, SkillRuleSet
 from deskhand.web import times
 from deskhand.web.channels.rule import OPTIONS, REROUTE, STRATEGIES
 from deskhand.web.hours import week
@@ -119,6 +119,17 @@ SENTENCES: dict[str, str | Promise] = {
     "channel_account.connected": gettext_lazy("%(who)s connected the channel %(what)s."),
     "channel_account.updated": gettext_lazy("%(who)s changed the channel %(what)s."),
     "routing_rule.changed": gettext_lazy("%(who)s changed the routing of %(what)s."),
+    "skill_category.created": gettext_lazy("%(who)s made the category of skills %(what)s."),
+    "skill_category.updated": gettext_lazy("%(who)s renamed the category of skills %(what)s."),
+    "skill_category.deleted": gettext_lazy("%(who)s deleted the category of skills %(what)s."),
+    "skill.created": gettext_lazy("%(who)s added the skill %(what)s."),
+    "skill.updated": gettext_lazy("%(who)s renamed the skill %(what)s."),
+    "skill.deleted": gettext_lazy("%(who)s deleted the skill %(what)s."),
+    "user.skills_changed": gettext_lazy("%(who)s changed the skills of %(what)s."),
+    "team.skills_changed": gettext_lazy("%(who)s changed the skills of the team %(what)s."),
+    "skill_rules.created": gettext_lazy("%(who)s made the skill rules %(what)s."),
+    "skill_rules.updated": gettext_lazy("%(who)s changed the skill rules %(what)s."),
+    "skill_rules.deleted": gettext_lazy("%(who)s deleted the skill rules %(what)s."),
     "away_state.changed": gettext_lazy("%(who)s changed the way of being away %(what)s."),
     "default_hours.changed": gettext_lazy("%(who)s changed the account's working hours."),
     "sidebar_layout.updated": gettext_lazy("%(who)s changed the layout of the side."),
@@ -147,6 +158,9 @@ KINDS: dict[str, str | Promise] = {
     "secret": gettext_lazy("Secrets"),
     "channel_account": gettext_lazy("Channels"),
     "routing_rule": gettext_lazy("Routing"),
+    "skill": gettext_lazy("Skills"),
+    "skill_category": gettext_lazy("Categories of skills"),
+    "skill_rules": gettext_lazy("Skill rules"),
     "away_state": gettext_lazy("Ways of being away"),
     "default_hours": gettext_lazy("Working hours"),
     "outbox_entry": gettext_lazy("Outgoing mail and calls"),
@@ -194,6 +208,14 @@ LABELS: dict[str, str | Promise] = {
     "include_extra_members": gettext_lazy("Extra members too"),
     "include_nested_teams": gettext_lazy("Nested teams too"),
     "rules": gettext_lazy("Rules"),
+    "rule": gettext_lazy("Rule"),
+    "condition": gettext_lazy("Filters"),
+    "needed": gettext_lazy("Needs"),
+    "wished": gettext_lazy("Wishes"),
+    "any_will_do": gettext_lazy("One of the skills is enough"),
+    "skills": gettext_lazy("Skills"),
+    "second_languages": gettext_lazy("Second languages"),
+    "category": gettext_lazy("Category"),
     "cards": gettext_lazy("Cards"),
     "stages": gettext_lazy("Statuses"),
     "pipelines": gettext_lazy("Pipelines"),
@@ -234,6 +256,9 @@ _TABLES: Mapping[str, tuple[type[Model], str]] = {
     "channel_account": (ChannelAccount, "name"),
     "inbox": (Inbox, "name"),
     "away_state": (AwayState, "name"),
+    "skill": (Skill, "name"),
+    "skill_category": (SkillCategory, "name"),
+    "skill_rules": (SkillRuleSet, "name"),
     "task_queue": (TaskQueue, "name"),
 }
 _LONGEST = 300  # characters of a value

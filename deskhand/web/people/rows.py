@@ -9,6 +9,7 @@ from datetime import datetime
 from deskhand.web.choices import Choice, ChoiceGroup, Tab
 from deskhand.web.hours.rows import Presence
 from deskhand.web.inbox.rows import Label
+from deskhand.web.routing.skills_given import SkillsPart
 from deskhand.web.shell import Person
 
 
@@ -75,6 +76,7 @@ class UserPage:
     is_active: bool = True
     is_me: bool = False
     presence: Presence | None = None  # of who has a seat
+    skills: SkillsPart | None = None
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,7 @@ class TeamPage:
     others: tuple[Choice, ...]  # who could be added
     is_selectable: bool
     notice: str = ""
+    skills: SkillsPart | None = None
 
 
 # ── roles ────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -28,6 +28,7 @@ from deskhand.web.middleware import AccountRequest
 from deskhand.web.people import reading
 from deskhand.web.people.rows import Leave, MemberLine, TeamForm, TeamLine, TeamPage
 from deskhand.web.refusals import status_of
+from deskhand.web.routing import skills_given
 from deskhand.web.shell import Person as Face
 
 
@@ -168,6 +169,7 @@ def _team_page(
         others=tuple(_other(one, names) for one in people if one.is_active and not _is_in(one, team)),
         is_selectable=bool(team.seated_user_ids),
         notice=notice,
+        skills=skills_given.of_team(request, team.id),
     )
     return _render(request, "team", page, status)
 

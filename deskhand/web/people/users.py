@@ -34,6 +34,7 @@ from deskhand.web.people import leaving, reading
 from deskhand.web.people.joining import invitation_url
 from deskhand.web.people.rows import Leave, UserForm, UserLine, UserPage, UsersPage
 from deskhand.web.refusals import status_of, words_of
+from deskhand.web.routing import skills_given
 from deskhand.web.shell import Person as Face
 
 SHOWN = 50
@@ -167,6 +168,7 @@ def _user_page(
         is_active=member.is_active,
         is_me=member.user_id == viewer.user_id,
         presence=_presence(request, person) if member.has_seat and member.is_active else None,
+        skills=skills_given.of_user(request, member.user_id, member.main_team_id),
     )
     return _render(request, "user", page, status)
 

@@ -35,7 +35,7 @@ from deskhand.desk.types import StoredFile
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock, files, jobs
 from deskhand.notifications.models import Notification
-from deskhand.routing import availability, away_states
+from deskhand.routing import availability, away_states, skills
 from deskhand.routing.types import Status
 from deskhand.web.tests.test_system import failures
 
@@ -157,6 +157,22 @@ TABLE: dict[str, Wall] = {
     "attachment": Wall(),
     "remote-picture": Wall(),
     "snippets": OF_THE_LIST,
+    "routing": OF_THE_LIST,
+    "routing-skills": OF_THE_LIST,
+    "skill": Wall(),
+    "skill-category-add": Wall("POST", neighbour=None),
+    **{
+        name: Wall("POST")
+        for name in (
+            "skill-save",
+            "skill-delete",
+            "skill-category-save",
+            "skill-category-delete",
+            "skills-add",
+            "user-skills",
+            "team-skills",
+        )
+    },
     "snippet-new": OF_THE_LIST,
     "snippet-create": Wall("POST", neighbour=None),
     "snippet": Wall(),
@@ -589,6 +605,9 @@ def places(office) -> dict[str, str]:
             world.account.pk, "Canary 7f3a", {"url": "https://a.example/"}, by=Actor.user(world.ada.pk)
         )
         secret = secrets.add(world.account.pk, "CANARY_7f3a", "Canary 7f3a", by=Actor.user(world.ada.pk))
+        [skill] = skills.create(
+            world.account.pk, skills.ensure_languages(world.account.pk).pk, ["Canary 7f3a"], by=SYSTEM
+        )
         snippet = snippets.create(
             policy.viewer_for(world.account.pk, world.bob.pk),
             snippets.NewSnippet("Canary 7f3a", "canary", "Canary 7f3a"),
@@ -717,6 +736,9 @@ def places(office) -> dict[str, str]:
         **{key: ["tickets", made.pk] for key in ("property", "property-save", "property-archive", "property-archived")},
         "property-restored": ["tickets", archived.pk],
         **{name: [world.bob.pk] for name in TABLE if name.startswith("user-") and name not in ("user-new", "user-invite")},
+        **{name: [skill.pk] for name in ("skill", "skill-save", "skill-delete")},
+        **{name: [skill.category_id] for name in ("skill-category-save", "skill-category-delete", "skills-add")},
+        "team-skills": [world.team.pk],
         "token-revoke": [token.pk], "user": [world.bob.pk], "team": [world.team.pk], "role": [role.pk], "team-remove": [world.team.pk, world.bob.pk],
         **{name: [world.team.pk] for name in ("team-save", "team-add", "team-ask-delete", "team-delete")},
         **{name: [role.pk] for name in ("role-save", "role-copy", "role-delete")},
