@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import structlog
 
@@ -23,7 +24,7 @@ log = structlog.get_logger()
 def asked(account_id: int, tickets: Mapping[int, Collection[int]], now: datetime) -> dict[int, Asked]:
     """`tickets` by rule set. Of each ticket the first rule that it meets (R-SKILL-11); none for one that meets none.
 
-    One query a rule set, and three for all. A rule that can't be asked any more, as when it names a property that is gone,
+    One query a rule set, and four for all. A rule that can't be asked any more, as when it names a property that is gone,
     is passed over.
     """
     rules: dict[int, list[SkillRule]] = defaultdict(list)
@@ -31,9 +32,10 @@ def asked(account_id: int, tickets: Mapping[int, Collection[int]], now: datetime
         "place"
     ):
         rules[rule.rule_set_id].append(rule)
+    zone = membership.zone_of(account_id) if rules else ZoneInfo("UTC")
     met: dict[int, SkillRule] = {}
     for rule_set_id, own in rules.items():
-        met |= _first_met(account_id, own, sorted(tickets[rule_set_id]), now)
+        met |= _first_met(account_id, own, sorted(tickets[rule_set_id]), now, zone)
     if not met:
         return {}
     used = {rule.pk: rule for rule in met.values()}
@@ -48,9 +50,9 @@ def asked(account_id: int, tickets: Mapping[int, Collection[int]], now: datetime
 
 
 def _first_met(
-    account_id: int, rules: Sequence[SkillRule], ticket_ids: Sequence[int], now: datetime
+    account_id: int, rules: Sequence[SkillRule], ticket_ids: Sequence[int], now: datetime, zone: ZoneInfo
 ) -> dict[int, SkillRule]:
-    tests = {rule.pk: test for rule in rules if (test := _test(account_id, rule, now)) is not None}
+    tests = {rule.pk: test for rule in rules if (test := _test(account_id, rule, now, zone)) is not None}
     if not tests:
         return {}
     whens = " ".join(f"when ({test.text}) then %s" for test in tests.values())
@@ -63,10 +65,10 @@ def _first_met(
     return {ticket_id: by_id[rule_id] for ticket_id, rule_id in found if rule_id is not None}
 
 
-def _test(account_id: int, rule: SkillRule, now: datetime) -> Sql | None:
+def _test(account_id: int, rule: SkillRule, now: datetime, zone: ZoneInfo) -> Sql | None:
     try:
         condition = as_json.from_json(rule.condition)
-        return membership.fitting(account_id, "ticket", condition, now, membership.zone_of(account_id))
+        return membership.fitting(account_id, "ticket", condition, now, zone)
     except Invalid as refusal:
         log.warning("skill rule passed over", rule=rule.pk, account=account_id, error=str(refusal))
         return None

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.db.models import F, QuerySet
 from django.utils.translation import gettext as _
@@ -69,6 +70,15 @@ def find_rule(account_id: int, set_id: int, rule_id: int) -> SkillRule:
     if found is None:
         raise NotFound(_("There is no such skill rule."))
     return found
+
+
+def problem_of(rule: SkillRule) -> str:
+    """Why routing passes it over, in words; empty where it can be asked."""
+    try:
+        _require_askable(rule.account_id, as_json.from_json(rule.condition))
+    except Invalid as refusal:
+        return refusal.message
+    return ""
 
 
 def channels_following(account_id: int, set_ids: Sequence[int]) -> dict[int, list[int]]:
@@ -216,7 +226,7 @@ def _require_askable(account_id: int, condition: Condition) -> None:
     """Raises Invalid for one without a filter, and for one that names what is not there."""
     if not list(leaves_by_type(condition, "ticket")):
         raise Invalid(_("A rule needs at least one filter."), field="condition", hint=_("Add a filter."))
-    membership.fitting(account_id, "ticket", condition, clock.now(), membership.zone_of(account_id))
+    membership.fitting(account_id, "ticket", condition, clock.now(), ZoneInfo("UTC"))
 
 
 # ── rows ─────────────────────────────────────────────────────────────────────────────────────────────────────────────

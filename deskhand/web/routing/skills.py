@@ -181,7 +181,7 @@ def _one(
         skill.pk, skill.name, _(skill.category.name) if skill.category.is_language else skill.category.name,
         tuple(Link(name, reverse("user", args=[pk])) for pk, name in uses.people),
         tuple(Link(name, reverse("team", args=[pk])) for pk, name in uses.teams),
-        tuple(Link(f"{rule.rule_set.name}: {rule.name}", "") for rule in uses.rules),
+        tuple(Link(f"{rule.rule_set.name}: {rule.name}", reverse("skill-rule", args=[rule.rule_set_id, rule.pk])) for rule in uses.rules),
         verbs.why_kept(skill.name, uses), **(told or {}),
     )  # fmt: skip
     return show(request, KEY, "skill", status, page=page, typed=skill.name if typed is None else typed)

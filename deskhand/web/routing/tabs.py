@@ -35,7 +35,10 @@ class Page:
     feature: Feature
 
 
-PAGES = (Page("skills", gettext_lazy("Skills"), "routing-skills", Action.EDIT_SKILLS, Feature.SKILLS),)
+PAGES = (
+    Page("skills", gettext_lazy("Skills"), "routing-skills", Action.EDIT_SKILLS, Feature.SKILLS),
+    Page("rules", gettext_lazy("Rules"), "skill-rules", Action.EDIT_SKILLS, Feature.SKILLS),
+)
 
 
 def may_open(request: AccountRequest, key: str) -> bool:

@@ -19,6 +19,7 @@ from deskhand.automation import folders, integrations, lanes, secrets, templates
 from deskhand.automation.engine.definition import Definition
 from deskhand.automation.models import Enrollment, MailTemplate, Replay, ReplayRun, Workflow
 from deskhand.channels.email.models import InboundMail, MailState
+from deskhand.crm.filters.types import Filter, Operator
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import companies, contacts, objects, subscriptions, task_queues, tasks, tickets
 from deskhand.crm.records.task_queues import NewQueue
@@ -35,7 +36,7 @@ from deskhand.desk.types import StoredFile
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock, files, jobs
 from deskhand.notifications.models import Notification
-from deskhand.routing import availability, away_states, skills
+from deskhand.routing import availability, away_states, skill_sets, skills
 from deskhand.routing.types import Status
 from deskhand.web.tests.test_system import failures
 
@@ -160,6 +161,11 @@ TABLE: dict[str, Wall] = {
     "routing": OF_THE_LIST,
     "routing-skills": OF_THE_LIST,
     "skill": Wall(),
+    "skill-rules": OF_THE_LIST,
+    "skill-rules-create": Wall("POST", neighbour=None),
+    **{name: Wall() for name in ("skill-rule-set", "skill-rule-new", "skill-rule")},
+    **{f"skill-rule-set-{did}": Wall("POST") for did in ("save", "order", "copy", "delete")},
+    **{f"skill-rule-{did}": Wall("POST") for did in ("add", "save", "delete")},
     "skill-category-add": Wall("POST", neighbour=None),
     **{
         name: Wall("POST")
@@ -608,6 +614,14 @@ def places(office) -> dict[str, str]:
         [skill] = skills.create(
             world.account.pk, skills.ensure_languages(world.account.pk).pk, ["Canary 7f3a"], by=SYSTEM
         )
+        skill_rules = skill_sets.create(world.account.pk, "Canary 7f3a", by=SYSTEM)
+        is_high = Filter("hs_ticket_priority", Kind.ENUM, Operator.ANY_OF, ("HIGH",))
+        skill_rule = skill_sets.add_rule(
+            world.account.pk,
+            skill_rules.pk,
+            skill_sets.NewRule("Canary 7f3a", is_high, [skill.pk]),
+            by=SYSTEM,
+        )
         snippet = snippets.create(
             policy.viewer_for(world.account.pk, world.bob.pk),
             snippets.NewSnippet("Canary 7f3a", "canary", "Canary 7f3a"),
@@ -738,6 +752,8 @@ def places(office) -> dict[str, str]:
         **{name: [world.bob.pk] for name in TABLE if name.startswith("user-") and name not in ("user-new", "user-invite")},
         **{name: [skill.pk] for name in ("skill", "skill-save", "skill-delete")},
         **{name: [skill.category_id] for name in ("skill-category-save", "skill-category-delete", "skills-add")},
+        **{name: [skill_rules.pk] for name in TABLE if name.startswith("skill-rule-set") or name in ("skill-rule-new", "skill-rule-add")},
+        **{name: [skill_rules.pk, skill_rule.pk] for name in ("skill-rule", "skill-rule-save", "skill-rule-delete")},
         "team-skills": [world.team.pk],
         "token-revoke": [token.pk], "user": [world.bob.pk], "team": [world.team.pk], "role": [role.pk], "team-remove": [world.team.pk, world.bob.pk],
         **{name: [world.team.pk] for name in ("team-save", "team-add", "team-ask-delete", "team-delete")},
