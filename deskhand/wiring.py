@@ -100,7 +100,17 @@ from deskhand.kernel.errors import DeskhandError, Invalid
 from deskhand.notifications import deciding, failures, telling, wishes
 from deskhand.notifications import tasks as tasks_told
 from deskhand.notifications.types import Concerned, Topic
-from deskhand.routing import assign, availability, capacity, default_hours, loads, rerouting, rules, skills, waiting
+from deskhand.routing import (
+    assign,
+    availability,
+    capacity,
+    default_hours,
+    loads,
+    rerouting,
+    rules,
+    skills,
+    waiting,
+)
 from deskhand.routing.types import Assignment, NewTicket, Status
 
 logger = structlog.get_logger()

@@ -15,7 +15,7 @@ from deskhand.kernel import clock
 from deskhand.kernel.calendars import WeeklyHours
 from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.errors import Invalid
-from deskhand.routing import agents, matrix, queries, waiting
+from deskhand.routing import agents, matrix, queries, skill_sets, waiting
 from deskhand.routing.availability import stored
 from deskhand.routing.models import RoutingRule
 from deskhand.routing.types import Option, Reroute, Strategy
@@ -23,7 +23,7 @@ from deskhand.routing.types import Option, Reroute, Strategy
 CHANGED = "routing_rule.changed"
 _SHOWN = (
     "option", "strategy", "only_available", "user_ids", "team_ids", "include_extra_members", "include_nested_teams",
-    "fallback_user_ids", "fallback_team_ids", "after_workflows", "wait_list", "reroute", "sticky_hours", "agent_key",
+    "fallback_user_ids", "fallback_team_ids", "after_workflows", "wait_list", "reroute", "skill_rule_set_id", "sticky_hours", "agent_key",
     "hours_zone", "hours_blocks", "ring_all", "ring_seconds", "unanswered_message", "closed_message",
 )  # fmt: skip
 
@@ -60,6 +60,7 @@ def set_rule(
     after_workflows: bool = False,
     wait_list: bool = False,
     reroute: Reroute = Reroute.NEVER,
+    skill_rule_set_id: int | None = None,
     sticky_hours: int = 0,
     agent_key: str = "",
     hours: WeeklyHours | None = None,
@@ -72,7 +73,7 @@ def set_rule(
     asked where it can't answer (R-AI-2). Without `hours` the channel is always open.
 
     Raises Invalid for a newly chosen user who can't be routed to (R-ROUTE-11), a newly chosen team without anybody
-    with a seat (R-ROUTE-19), and an option that lacks its users or teams. Who was chosen earlier may stay, marked
+    with a seat (R-ROUTE-19), skill rules that are not there (R-SKILL-10), and an option that lacks its users or teams. Who was chosen earlier may stay, marked
     (R-ROUTE-14).
     """
     ring = ringing or Ringing()
@@ -90,6 +91,7 @@ def set_rule(
         "after_workflows": after_workflows,
         "wait_list": wait_list,
         "reroute": Reroute(reroute),
+        "skill_rule_set_id": skill_rule_set_id,
         "sticky_hours": sticky_hours,
         "agent_key": agent_key if option == Option.AI_AGENT else "",
         "hours_zone": opens.zone if opens else "",
@@ -107,6 +109,8 @@ def set_rule(
         _check_users(account_id, {*user_ids, *fallback_user_ids}, before)
         _check_teams(account_id, {*team_ids, *fallback_team_ids}, before)
         _check_targets(option, user_ids, team_ids)
+        if skill_rule_set_id is not None:
+            skill_sets.require(account_id, skill_rule_set_id)
         rule, _created = RoutingRule.objects.update_or_create(
             account_id=account_id,
             channel_account_id=channel_account_id,

@@ -16,6 +16,7 @@ from deskhand.events.types import SYSTEM
 from deskhand.kernel import clock
 from deskhand.kernel.errors import Conflict, Invalid
 from deskhand.routing import explain, skill_rules, skill_sets, skills
+from deskhand.routing import rules as routing_rules
 from deskhand.routing.models import Decision, RoutingRule, SkillRule
 from deskhand.routing.skill_rules import Holders
 from deskhand.routing.skill_sets import NewRule
@@ -226,6 +227,15 @@ def test_a_set_is_copied_and_stays_while_a_channel_follows_it(desk, known, rules
         skill_sets.delete(desk.id, rules.pk, by=SYSTEM)
     skill_sets.delete(desk.id, made.pk, by=SYSTEM)
     assert [one.name for one in skill_sets.sets(desk.id)] == ["Mail"]
+
+
+def test_a_channel_follows_only_rules_that_are_there(desk, rules):
+    """R-SKILL-10."""
+    kept = routing_rules.set_rule(desk.id, MAIL, Option.NONE, skill_rule_set_id=rules.pk, by=SYSTEM)
+
+    assert kept.skill_rule_set_id == rules.pk
+    with pytest.raises(Invalid):
+        routing_rules.set_rule(desk.id, MAIL, Option.NONE, skill_rule_set_id=999, by=SYSTEM)
 
 
 def test_rules_close_up_when_one_goes(desk, known, rules):

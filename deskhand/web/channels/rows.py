@@ -148,6 +148,7 @@ class RuleForm:
     checks: tuple[Check, ...]
     error: str = ""
     notice: str = ""
+    skill_rules: tuple[Choice, ...] = ()  # sets of them; empty: nothing to choose
 
 
 @dataclass(frozen=True)

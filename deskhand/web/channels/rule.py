@@ -11,16 +11,18 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from deskhand.accounts import plans
 from deskhand.accounts import queries as people
+from deskhand.accounts.plans import Feature
 from deskhand.desk.models import ChannelAccount
 from deskhand.kernel.errors import Invalid
 from deskhand.kernel.text import whole
-from deskhand.routing import explain, queries
+from deskhand.routing import explain, queries, skill_sets
 from deskhand.routing.models import RoutingRule
 from deskhand.routing.types import Drop, Option, Reroute, Strategy
 from deskhand.web.channels import rows
 from deskhand.web.channels.rows import Check, RuleForm, Target, Targets
-from deskhand.web.choices import Choice
+from deskhand.web.choices import Choice, offered
 from deskhand.web.refusals import words_of
 from deskhand.web.shell import Person
 
@@ -54,6 +56,7 @@ class Typed:
     reroute: str
     lists: dict[str, list[int]]
     flags: dict[str, bool]
+    skill_rules: str = ""  # the set that is followed; empty: none
 
     def values(self) -> dict[str, Any]:
         """For `rules.set_rule`. Raises Invalid for a choice that there is not."""
@@ -62,14 +65,15 @@ class Typed:
             "strategy": _one_of(Strategy, "strategy", self.strategy or Strategy.LOAD_BALANCED),
             "reroute": _one_of(Reroute, "reroute", self.reroute or Reroute.NEVER),
         }
-        return {**chosen, **self.lists, **self.flags}
+        rule_set = _number("skill_rule_set_id", self.skill_rules) if self.skill_rules else None
+        return {**chosen, **self.lists, **self.flags, "skill_rule_set_id": rule_set}
 
 
 def of_rule(rule: RoutingRule | None) -> Typed:
     kept = rule or RoutingRule()
     return Typed(
         str(kept.option), str(kept.strategy), str(kept.reroute), {name: list(getattr(kept, name)) for name in LISTS},
-        {name: bool(getattr(kept, name)) for name in FLAGS},
+        {name: bool(getattr(kept, name)) for name in FLAGS}, str(kept.skill_rule_set_id or ""),
     )  # fmt: skip
 
 
@@ -78,7 +82,8 @@ def of_post(posted: QueryDict) -> Typed:
     lists = {name: [_number(name, text) for text in posted.getlist(name)] for name in LISTS}
     flags = {name: posted.get(name) == "1" for name in FLAGS}
     one = {name: posted.get(name, "") for name in ("option", "strategy", "reroute")}
-    return Typed(one["option"], one["strategy"], one["reroute"], lists, flags)
+    skill_rules = posted.get("skill_rule_set_id", "")
+    return Typed(one["option"], one["strategy"], one["reroute"], lists, flags, skill_rules)
 
 
 def moved_up(typed: Typed, what: str) -> Typed:
@@ -115,7 +120,7 @@ def form(
             "only_available", _("Available people only"),
             _("Who is away or out of office is passed over. When all are, the ticket stays unassigned."), typed.flags["only_available"],
         ),
-        _checks(typed), "" if in_list else error, notice or _gone_teams(channel),
+        _checks(typed), "" if in_list else error, notice or _gone_teams(channel), _skill_rules(channel, typed),
     )  # fmt: skip
 
 
@@ -127,6 +132,13 @@ def _checks(typed: Typed) -> tuple[Check, ...]:
         ("after_workflows", _("Workflows first"), _("Workflows may set the owner; routing fills in what they leave empty.")),
     )  # fmt: skip
     return tuple(Check(name, label, text, typed.flags[name]) for name, label, text in told)
+
+
+def _skill_rules(channel: ChannelAccount, typed: Typed) -> tuple[Choice, ...]:
+    """R-SKILL-10; nothing to choose from where the plan has no skills, or there are no rules."""
+    has_skills = Feature.SKILLS in plans.features_of(channel.account_id)
+    found = [(str(one.pk), one.name) for one in skill_sets.sets(channel.account_id)] if has_skills else []
+    return offered([("", _("No skill rules")), *found], typed.skill_rules) if found else ()
 
 
 def _gone_teams(channel: ChannelAccount) -> str:

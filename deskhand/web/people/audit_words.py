@@ -203,6 +203,7 @@ LABELS: dict[str, str | Promise] = {
     "strategy": gettext_lazy("Distribution"),
     "only_available": gettext_lazy("Only available users"),
     "reroute": gettext_lazy("When somebody goes"),
+    "skill_rule_set_id": gettext_lazy("Skill rules"),
     "wait_list": gettext_lazy("Wait-list"),
     "after_workflows": gettext_lazy("Workflows first"),
     "include_extra_members": gettext_lazy("Extra members too"),
@@ -240,7 +241,7 @@ VALUES: Mapping[str, Mapping[Any, str | Promise]] = {
 REFERENCES = {
     "role_id": "role", "main": "team", "extra": "team", "parent_id": "team", "team_ids": "team",
     "fallback_team_ids": "team", "user_id": "user", "user_ids": "user", "fallback_user_ids": "user",
-    "pipeline_id": "pipeline", "stage_id": "stage",
+    "pipeline_id": "pipeline", "stage_id": "stage", "skill_rule_set_id": "skill_rules",
     "owner_id": "user", "folder_id": "workflow_folder",
 }  # fmt: skip
 _TABLES: Mapping[str, tuple[type[Model], str]] = {

@@ -151,3 +151,19 @@ def test_the_page_takes_as_many_queries_for_many_rules(office, client, known, ma
             skill_sets.add_rule(world.account.pk, mail.pk, new, by=SYSTEM)
 
     assert queries_of(client, f"{PAGE}/{mail.pk}") == few
+
+
+def test_a_channel_chooses_the_rules_that_it_follows(office, client, mail):
+    """R-SKILL-10: and what is chosen stays chosen."""
+    with office.inside() as world:
+        channel = world.channel.pk
+    form = {"option": "NONE", "strategy": "LOAD_BALANCED", "reroute": "NEVER", "only_available": "1"}
+
+    client.post(f"/settings/channels/{channel}/routing", form | {"skill_rule_set_id": mail.pk})
+    page = client.get(f"/settings/channels/{channel}/automation").content.decode()
+    assert f'<option value="{mail.pk}" selected>Mail</option>' in page
+    for wrong in ("999", "x"):
+        refused = client.post(f"/settings/channels/{channel}/routing", form | {"skill_rule_set_id": wrong})
+        assert refused.status_code == 422
+    with office.inside():
+        assert RoutingRule.objects.get(channel_account_id=channel).skill_rule_set_id == mail.pk
