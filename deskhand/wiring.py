@@ -60,6 +60,7 @@ from deskhand.crm.records import (
     tickets,
 )
 from deskhand.crm.records import search as record_search
+from deskhand.crm.records.agents import given_to, was_handed_off
 from deskhand.crm.records.models import Ticket
 from deskhand.crm.records.store import Change
 from deskhand.crm.schema import properties
@@ -83,6 +84,7 @@ from deskhand.desk import (
     outgoing,
     replies,
     snoozing,
+    submissions,
     threads,
     unwritten,
 )
@@ -95,7 +97,7 @@ from deskhand.events.types import SYSTEM, Actor, ActorKind, Cause, Event
 from deskhand.kernel import clock, jobs, timers
 from deskhand.kernel.claimer import BatchClaimer, ClaimLoop
 from deskhand.kernel.database import wake
-from deskhand.kernel.database.scope import account_scope
+from deskhand.kernel.database.scope import account_scope, current_account_id
 from deskhand.kernel.errors import DeskhandError, Invalid
 from deskhand.notifications import deciding, failures, telling, wishes
 from deskhand.notifications import tasks as tasks_told
@@ -107,10 +109,12 @@ from deskhand.routing import (
     default_hours,
     loads,
     rerouting,
+    ringing,
     rules,
     skills,
     waiting,
 )
+from deskhand.routing.matrix import MATRIX
 from deskhand.routing.types import Assignment, NewTicket, Status
 
 logger = structlog.get_logger()
@@ -216,11 +220,40 @@ def route_new_tickets(account_id: int, events: Sequence[Event]) -> None:
     known = Ticket.objects.filter(account_id=account_id, pk__in=new, contact__owner_id__isnull=False)
     owners = dict(known.values_list("pk", "contact__owner_id"))
     asked = [
-        NewTicket(ticket_id, e.data["channel_account_id"], e.data["ticket_type"], owners.get(ticket_id))
+        NewTicket(
+            ticket_id, e.data["channel_account_id"], e.data["ticket_type"], owners.get(ticket_id),
+            has_rung=e.data["ticket_type"] == ringing.CALL,
+        )
         for ticket_id, e in new.items()
-    ]
+    ]  # fmt: skip
     made = assign.route(account_id, asked, now)
     _give(made, {ticket_id: event.id for ticket_id, event in new.items()}, now)
+    _tell_owners_who_are_away(account_id, made)
+
+
+def route_handed_off(account_id: int, events: Sequence[Event]) -> None:
+    """What an automatic agent gives up goes on where its channel's rule names people, in the same transaction (R-AI-14)."""
+    causes = {
+        e.object_id: e.id for e in events
+        if e.object_type == "ticket" and was_handed_off(e.data.get("changes", {}))
+    }  # fmt: skip
+    if causes:
+        now = clock.now()
+        asked = waiting.as_they_stand(account_id, causes)
+        _give(assign.route(account_id, asked, now, after_workflows=None), causes, now)
+
+
+def _tell_owners_who_are_away(account_id: int, made: Sequence[Assignment]) -> None:
+    """R-ROUTE-62"""
+    missed = {
+        a.ticket_id: a.offline_owner_id
+        for a in made
+        if a.offline_owner_id and a.offline_owner_id != a.user_id
+    }
+    if missed:
+        submissions.mail_owners(
+            account_id, missed, [kind for kind, offer in MATRIX.items() if offer.mails_owner]
+        )
 
 
 def _from_channels(events: Sequence[Event]) -> dict[int, Event]:
@@ -278,6 +311,7 @@ def _route_what_rests(
             timers.set_timer(account_id, AFTER_WORKFLOWS, key, now + ASK_EVERY, rest)
     made = assign.route(account_id, waiting.as_they_stand(account_id, ready), now, after_workflows=None)
     _give(made, ready, now)
+    _tell_owners_who_are_away(account_id, made)
     tell_of_nobodys(account_id, made, ready)
 
 
@@ -447,13 +481,15 @@ def _give(
             cause=Cause(event_id=causes[a.ticket_id]),
         )
         for a in made
-        if a.user_id or a.team_ids
+        if a.user_id or a.team_ids or a.agent_key
     ]  # fmt: skip
     tickets.change_many(changes, by=Actor(ActorKind.ROUTING), at=now)
 
 
 def _assigned(a: Assignment) -> dict[str, Any]:
     """R-ROUTE-49, R-ROUTE-50: the owner with their main team, or the teams that were asked."""
+    if a.agent_key:
+        return given_to(a.agent_key)
     values: dict[str, Any] = {"assigned_team_ids": list(a.team_ids)} if a.team_ids else {}
     return values | ({"owner_id": a.user_id} if a.user_id else {})
 
@@ -477,6 +513,7 @@ IN_TRANSACTION: list[log.Hook] = [
     let_go_of_stages,
     follow_merged,
     count_loads,
+    route_handed_off,
     route_new_tickets,
 ]
 
@@ -485,13 +522,13 @@ def notify(account_id: int, events: Sequence[Event]) -> None:
     """AFTER_COMMIT: people hear of what concerns them."""
     said = {e.data["message_id"] for e in events if e.kind == replies.COMMENTED}
     about = {e.data["ticket_id"] for e in events if e.kind in NEWS and e.data.get("ticket_id")}
-    is_new = any(e.kind == tickets.CREATED and not e.data.get("owner_id") for e in events)
-    watchers = wishes.asking_for(account_id, Topic.UNASSIGNED) if is_new else set()
+    nobodys = {e.object_id for e in events if deciding.is_nobodys(e) and not e.data.get("owner_id")}
+    watchers = wishes.asking_for(account_id, Topic.UNASSIGNED) if nobodys else set()
     whom = Concerned(
         concerned.mentioned(account_id, said),
         concerned.followers(account_id, about),
         watchers,
-        _undecided(account_id) if watchers else (),
+        _undecided(account_id) | _answered_by_agents(nobodys) if watchers else (),
     )
     telling.tell(account_id, events, whom, away=availability.away)
     tasks_told.tell(account_id, events, away=availability.away)
@@ -504,9 +541,15 @@ def _undecided(account_id: int) -> set[int]:
     return {ticket_id for payload in waits for ticket_id, _cause in payload["causes"]}
 
 
+def _answered_by_agents(ticket_ids: Collection[int]) -> set[int]:
+    """Those that wait for nobody (R-AI-14)."""
+    found = Ticket.objects.filter(account_id=current_account_id(), pk__in=ticket_ids).exclude(ai_agent="")
+    return set(found.values_list("pk", flat=True))
+
+
 def tell_of_nobodys(account_id: int, made: Sequence[Assignment], causes: Mapping[int, int]) -> None:
     """What workflows were waited for, and nobody got, is news now."""
-    nobodys = {causes[a.ticket_id] for a in made if not a.user_id and a.ticket_id in causes}
+    nobodys = {causes[a.ticket_id] for a in made if not (a.user_id or a.agent_key) and a.ticket_id in causes}
     watchers = wishes.asking_for(account_id, Topic.UNASSIGNED) if nobodys else set()
     if watchers:
         events = dispatch.stored(account_id, nobodys, clock.now() - telling.OLD)

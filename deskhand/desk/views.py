@@ -27,6 +27,9 @@ CAP = 1000  # a counter stops here and says 999+
 
 OPEN = "not t.is_closed and not t.is_spam and t.archived_at is null"
 
+#: No person has it, and no automatic agent answers it (R-AI-14).
+NOBODYS = "t.owner_id is null and t.ai_agent = ''"
+
 
 @dataclass(frozen=True)
 class View:
@@ -46,12 +49,10 @@ class View:
 
 
 VIEWS: tuple[View, ...] = (
-    View("unassigned", f"{OPEN} and t.owner_id is null and {{awake}}"),
+    View("unassigned", f"{OPEN} and {NOBODYS} and {{awake}}"),
     View("assigned", f"{OPEN} and t.owner_id = {{me}} and {{awake}}"),
     View("my-open", f"{OPEN} and (t.owner_id = {{me}} or {{followed}}) and {{awake}}"),
-    View(
-        "team-unassigned", f"{OPEN} and t.owner_id is null and t.assigned_team_ids && {{teams}} and {{awake}}"
-    ),
+    View("team-unassigned", f"{OPEN} and {NOBODYS} and t.assigned_team_ids && {{teams}} and {{awake}}"),
     View("team-open", f"{OPEN} and t.assigned_team_ids && {{teams}} and {{awake}}"),
     View("snoozed", "not t.is_spam and t.archived_at is null and not {awake}"),
     View("all-open", OPEN, needs_seat=False),

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from deskhand.crm.records.agents import was_handed_off
 from deskhand.events.types import ActorKind, Event
 from deskhand.notifications.types import Concerned, Notice, Topic
 
@@ -25,7 +26,7 @@ def ticket_of(event: Event) -> int | None:
     if event.kind in (RECEIVED, SENT, COMMENTED):
         is_by_machine = event.data.get("automatic") not in (None, False, "no")
         return None if is_by_machine else event.data.get("ticket_id")
-    is_news = new_owner(event) or is_new(event) or (was_reopened(event) and not _is_of_message(event))
+    is_news = new_owner(event) or is_nobodys(event) or (was_reopened(event) and not _is_of_message(event))
     return event.object_id if is_news else None
 
 
@@ -52,6 +53,11 @@ def is_hand_over(event: Event) -> bool:
 
 def is_new(event: Event) -> bool:
     return event.object_type == "ticket" and event.kind == CREATED
+
+
+def is_nobodys(event: Event) -> bool:
+    """It waits for people now: it is new, or an automatic agent has given it up (R-AI-14)."""
+    return is_new(event) or (event.object_type == "ticket" and was_handed_off(event.data.get("changes", {})))
 
 
 def is_task(event: Event) -> bool:
@@ -102,7 +108,7 @@ def _told(
     if (assigned := new_owner(event)) is not None:
         yield Topic.ASSIGNED, assigned
         return
-    if is_new(event):
+    if is_nobodys(event):
         if owner_id is None and ticket_id not in concerned.undecided:
             yield from ((Topic.UNASSIGNED, user_id) for user_id in concerned.watchers)
         return

@@ -12,8 +12,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
+from deskhand.crm.schema.defaults import AGENT_STATUS, ESCALATED
 from deskhand.kernel import calendars
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import account_scope
@@ -61,7 +62,11 @@ def route(
         rules = _rules(account_id, {ticket.channel_account_id for ticket in tickets})
         due = [ticket for ticket in tickets if _is_due(rules, ticket, after_workflows)]
         locked = _lock_tickets(account_id, [ticket.ticket_id for ticket in due])
-        due = [ticket for ticket in due if ticket.ticket_id in locked and _is_meant(rules, ticket, locked)]
+        due = [
+            replace(ticket, is_handed_off=locked[ticket.ticket_id].is_handed_off)
+            for ticket in due
+            if ticket.ticket_id in locked and _is_meant(rules, ticket, locked)
+        ]
         if not due:
             return []
         leaving = {ticket.ticket_id for ticket in due if ticket.leaving}
@@ -69,7 +74,7 @@ def route(
             one.leaving and not one.leaving.is_reopened for one in due
         ):  # from who is away to nobody who is
             rules = {channel: replace(rule, only_available=True) for channel, rule in rules.items()}
-        has_owner = frozenset(pk for pk, (owner_id, _) in locked.items() if owner_id and pk not in leaving)
+        has_owner = frozenset(pk for pk, one in locked.items() if one.owner_id and pk not in leaving)
         to_pick = [t for t in due if _may_pick(rules, t) and t.ticket_id not in has_owner]
         binding = capacity.binding(account_id) if to_pick else capacity.Binding(False, False, False)
         kinds = {ticket.ticket_type for ticket in to_pick}
@@ -92,13 +97,11 @@ def _may_pick(rules: dict[int, Rule], ticket: NewTicket) -> bool:
     return rule is not None and rule.may_pick
 
 
-def _is_meant(
-    rules: dict[int, Rule], ticket: NewTicket, locked: Mapping[int, tuple[int | None, bool]]
-) -> bool:
+def _is_meant(rules: dict[int, Rule], ticket: NewTicket, locked: Mapping[int, _Locked]) -> bool:
     """A ticket that leaves somebody is open, theirs, and of a rule that names people and wants it so, if it is asked."""
     if ticket.leaving is None:
         return True
-    owner_id, is_closed = locked[ticket.ticket_id]
+    owner_id, is_closed, _is_handed_off = locked[ticket.ticket_id]
     rule = rules.get(ticket.channel_account_id or 0)
     return (
         owner_id == ticket.leaving.user_id
@@ -146,20 +149,29 @@ def _rule_value(row: RoutingRule, nested: Mapping[int, Sequence[int]]) -> Rule:
     )  # fmt: skip
 
 
-# In id order, as everywhere; nobody may give these tickets an owner until this transaction ends.
-_LOCK_TICKETS = """
-select id, owner_id, is_closed from crm_ticket
-where account_id = %s and id = any(%s) and not is_spam and archived_at is null and merged_into_id is null
+class _Locked(NamedTuple):
+    """A ticket as it stands under the lock."""
+
+    owner_id: int | None
+    is_closed: bool
+    is_handed_off: bool  # by an automatic agent, and so people's from now on (R-AI-14)
+
+
+# In id order, as everywhere; nobody may give these tickets an owner until this transaction ends. What an automatic agent
+# answers is nobody else's to route.
+_LOCK_TICKETS = f"""
+select id, owner_id, is_closed, coalesce(properties->>'{AGENT_STATUS}' = '{ESCALATED}', false) from crm_ticket
+where account_id = %s and id = any(%s) and not is_spam and archived_at is null and merged_into_id is null and ai_agent = ''
 order by id for no key update
 """
 
 
-def _lock_tickets(account_id: int, ticket_ids: Collection[int]) -> dict[int, tuple[int | None, bool]]:
+def _lock_tickets(account_id: int, ticket_ids: Collection[int]) -> dict[int, _Locked]:
     """Lock the tickets that can be routed; say of each who owns it, and whether it is closed."""
     if not ticket_ids:
         return {}
     found = sql.rows(_LOCK_TICKETS, [account_id, sorted(ticket_ids)])
-    return {ticket_id: (owner_id, is_closed) for ticket_id, owner_id, is_closed in found}
+    return {ticket_id: _Locked(*facts) for ticket_id, *facts in found}
 
 
 _LAST_OWNERS = """
@@ -260,8 +272,10 @@ def _asked(
     return skill_rules.asked(account_id, by_set, now) if by_set else {}
 
 
-def foresee(account_id: int, channel_account_id: int, now: datetime) -> tuple[Draft, Ledger, Room]:
-    """What would become of a new mail's ticket at this moment, with the loads it was decided by (R-ROUTE-70).
+def foresee(
+    account_id: int, channel_account_id: int, now: datetime, ticket_type: str = loads.MAIL
+) -> tuple[Draft, Ledger, Room]:
+    """What would become of a new ticket of this type at this moment, with the loads it was decided by (R-ROUTE-70).
 
     Nothing is locked, kept or counted; the contact is one without an owner and without a past, the ticket asks for no
     skills. The number of queries is fixed.
@@ -273,7 +287,7 @@ def foresee(account_id: int, channel_account_id: int, now: datetime) -> tuple[Dr
         weighs = capacity.binding(account_id).weighs
         ledgers, held = loads.present(account_id, roster.people, now, weighs=weighs)
         room = capacity.room(account_id, roster.people, held, now)
-        shown = ledgers[loads.MAIL].copy(), room.copy()
+        shown = ledgers[ticket_type].copy(), room.copy()
         served = _read_cycles(account_id, list(picking), is_locked=False)
         closed = frozenset(
             rule.id for rule in rules.values() if rule.hours and not calendars.is_open(rule.hours, now)
@@ -288,7 +302,7 @@ def foresee(account_id: int, channel_account_id: int, now: datetime) -> tuple[Dr
             closed=closed,
             agents=frozenset(agents.known),
         )
-        [draft] = batch.decide([(NewTicket(0, channel_account_id, loads.MAIL), 0)])
+        [draft] = batch.decide([(NewTicket(0, channel_account_id, ticket_type), 0)])
         return draft, *shown
 
 

@@ -228,6 +228,10 @@ class Batch:
             return Draft(ticket, turn, Reason.AI_AGENT, rule.id, agent_key=rule.agent_key)
         if rule.id in self.closed and not ticket.leaving:
             return Draft(ticket, turn, Reason.CLOSED, rule.id, team_ids=self._targeted(*rule.targets(OWN)))
+        if ticket.has_rung and rule.option is Option.USERS_AND_TEAMS:
+            return Draft(
+                ticket, turn, Reason.UNANSWERED, rule.id, team_ids=self._targeted(*rule.targets(OWN))
+            )
         if rule.option is Option.TEAMS:
             return Draft(ticket, turn, Reason.TEAMS_ONLY, rule.id, team_ids=self._existing(rule.team_ids))
         if rule.may_pick:

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from deskhand.accounts.models import Team, User
-from deskhand.routing import assign, loads, replaying, strategies, waiting
+from deskhand.routing import assign, loads, replaying, ringing, strategies, waiting
 from deskhand.routing.decision import FALLBACK, Draft, Pool, Step
 from deskhand.routing.models import Decision
 from deskhand.routing.replaying import Replay
@@ -122,9 +122,11 @@ class Foreseen:
     dropped: tuple[Passed, ...] = ()
 
 
-def foresee(account_id: int, channel_account_id: int, now: datetime) -> Foreseen:
+def foresee(
+    account_id: int, channel_account_id: int, now: datetime, ticket_type: str = loads.MAIL
+) -> Foreseen:
     """Tell what would become of a new ticket at this moment. A fixed number of queries."""
-    draft, ledger, room = assign.foresee(account_id, channel_account_id, now)
+    draft, ledger, room = assign.foresee(account_id, channel_account_id, now, ticket_type)
     pools = list(draft.pools)
     wanted = {
         user_id
@@ -133,16 +135,39 @@ def foresee(account_id: int, channel_account_id: int, now: datetime) -> Foreseen
     }
     names = _Names(User.objects.filter(pk__in=wanted).values_list("id", "name"))
     last = pools[-1].sifted.eligible if pools else ()
-    able = [user_id for user_id in last if room.fits(user_id, loads.MAIL, 1)]
+    able = [user_id for user_id in last if room.fits(user_id, ticket_type, 1)]
     full = [user_id for user_id in last if user_id not in able]
     passed = (
         *_dropped(pools, names),
-        *(Passed(pk, names[pk], _filled(*room.standing(pk, loads.MAIL))) for pk in full),
+        *(Passed(pk, names[pk], _filled(*room.standing(pk, ticket_type))) for pk in full),
     )
     takers = tuple(
         (one.user_id, names[one.user_id], one.load) for one in strategies.candidates(able, ledger, room)
     )
     return Foreseen(_would(draft, pools, names, bool(full)), draft.user_id, takers, passed)
+
+
+def foresee_call(account_id: int, channel_account_id: int, now: datetime) -> Foreseen:
+    """Tell whom a call would ring at this moment, in their order. A fixed number of queries."""
+    plan = ringing.of_call(account_id, channel_account_id, (), now)
+    rung = [user_id for ring in plan.rings for user_id in ring.user_ids]
+    ledgers, _held = loads.present(account_id, rung, now, ticket_types=[ringing.CALL])
+    wanted = {*rung, *(user_id for user_id, _drop in plan.dropped)}
+    names = _Names(User.objects.filter(pk__in=wanted).values_list("id", "name"))
+    takers = tuple((pk, names[pk], ledgers[ringing.CALL].loads.get(pk, 0)) for pk in rung)
+    passed = tuple(Passed(pk, names[pk], str(DROPS[drop])) for pk, drop in plan.dropped if drop)
+    return Foreseen(_would_ring(plan, names), rung[0] if rung else None, takers, passed)
+
+
+def _would_ring(plan: ringing.Plan, names: _Names) -> str:
+    if not plan.is_open:
+        return _("Nobody would be rung: the channel is closed at this hour.")
+    if not plan.rings:
+        return _("Nobody would be rung: the caller may leave a message.")
+    first = plan.rings[0].user_ids
+    if len(first) > 1:
+        return _("All of them would be rung at once.")
+    return _("%(name)s would be rung first.") % {"name": names[first[0]]}
 
 
 def _would(draft: Draft, pools: list[Pool], names: _Names, is_full: bool) -> str:
@@ -228,6 +253,8 @@ def _outcome(decision: Decision, pools: list[Pool], names: _Names, is_full: bool
             return _("Given to the AI agent, which answers first.")
         case Reason.CLOSED:
             return _("Nobody was assigned: the channel was closed at this hour.")
+        case Reason.UNANSWERED:
+            return _("Nobody was assigned: nobody answered the call.")
         case Reason.ALL_DROPPED:
             if is_full:
                 return _("Nobody was assigned: who was there had as many tickets as they may be given.")

@@ -60,6 +60,11 @@ def load_balanced(candidates: Iterable[Candidate]) -> Candidate | None:
     return min(candidates, key=_load_then_wait, default=None)
 
 
+def in_order(candidates: Iterable[Candidate]) -> list[Candidate]:
+    """All of them as `load_balanced` would choose them one after another, were nothing given (R-ROUTE-94)."""
+    return sorted(candidates, key=_load_then_wait)
+
+
 def round_robin(
     candidates: Sequence[Candidate], served: Collection[int], number: int = 0
 ) -> tuple[Candidate | None, frozenset[int], int]:

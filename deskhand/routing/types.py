@@ -90,6 +90,7 @@ class Reason(StrEnum):
     ALREADY_OWNED = "ALREADY_OWNED"
     AI_AGENT = "AI_AGENT"  # an automatic agent has it
     CLOSED = "CLOSED"  # outside the channel's hours (R-ROUTE-81)
+    UNANSWERED = "UNANSWERED"  # a call that rang for nobody (R-ROUTE-95)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +222,8 @@ class NewTicket:
     last_owner_id: int | None = None
     #: An automatic agent had it and could not answer (R-AI-14).
     is_handed_off: bool = False
+    #: People were rung for it, and nobody answered (R-ROUTE-95).
+    has_rung: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -532,7 +532,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='ticket',
-            index=models.Index(condition=models.Q(('archived_at', None), ('is_closed', False), ('is_spam', False)), fields=['account_id', '-sort_at', '-id'], include=['owner_id', 'assigned_team_ids', 'pipeline_id', 'priority'], name='ticket_open'),
+            index=models.Index(condition=models.Q(('archived_at', None), ('is_closed', False), ('is_spam', False)), fields=['account_id', '-sort_at', '-id'], include=['owner_id', 'assigned_team_ids', 'pipeline_id', 'priority', 'ai_agent'], name='ticket_open'),
         ),
         migrations.AddIndex(
             model_name='ticket',
@@ -552,7 +552,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='ticket',
-            index=models.Index(condition=models.Q(('archived_at', None), ('is_closed', False), ('is_spam', False), ('owner_id', None)), fields=['account_id', '-sort_at', '-id'], include=['assigned_team_ids'], name='ticket_unassigned'),
+            index=models.Index(condition=models.Q(('archived_at', None), ('is_closed', False), ('is_spam', False), ('owner_id', None)), fields=['account_id', '-sort_at', '-id'], include=['assigned_team_ids', 'ai_agent'], name='ticket_unassigned'),
         ),
         migrations.AddIndex(
             model_name='ticket',

@@ -111,7 +111,7 @@ class Ticket(Record, Filed):
                 fields=["account_id", "-sort_at", "-id"],
                 name="ticket_open",
                 # Arrays can't be searched by index under row-level security, so team views read this index alone.
-                include=["owner_id", "assigned_team_ids", "pipeline_id", "priority"],
+                include=["owner_id", "assigned_team_ids", "pipeline_id", "priority", "ai_agent"],
                 condition=Q(is_closed=False, is_spam=False, archived_at=None),
             ),
             models.Index(
@@ -143,7 +143,7 @@ class Ticket(Record, Filed):
             models.Index(
                 fields=["account_id", "-sort_at", "-id"],
                 name="ticket_unassigned",
-                include=["assigned_team_ids"],
+                include=["assigned_team_ids", "ai_agent"],
                 condition=Q(is_closed=False, is_spam=False, archived_at=None, owner_id=None),
             ),
             models.Index(

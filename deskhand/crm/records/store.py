@@ -18,6 +18,7 @@ from deskhand.accounts.models import TeamMember
 from deskhand.crm.pipelines.policy import dates_after_move
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import filterable, guard, unique, words
+from deskhand.crm.records.agents import handed_to_people
 from deskhand.crm.records.tables import TABLES, model_of, of_this_type, table_of
 from deskhand.crm.schema.defaults import BUILT_IN
 from deskhand.crm.schema.queries import properties_of
@@ -156,7 +157,7 @@ _FOR_MOVES = {
     "is_spam",
 }
 _FOR_OWNERS = {"assigned_team_ids"}
-_FOR_TICKET_OWNERS = {*_FOR_OWNERS, "owner_assigned_at", "assignment_method", "first_assigned_at"}
+_FOR_TICKET_OWNERS = {*_FOR_OWNERS, "owner_assigned_at", "assignment_method", "first_assigned_at", "ai_agent"}
 
 
 def _needed(object_type: str, changes: Sequence[Change], by: Actor) -> list[str]:
@@ -312,6 +313,8 @@ class _Draft:
             return
         values["owner_assigned_at"] = at if values["owner_id"] else self.before["owner_assigned_at"]
         values.setdefault("assignment_method", by.kind.value if by.kind is not ActorKind.USER else "manual")
+        if values["owner_id"] and self.before["ai_agent"]:  # a person takes over (R-AI-14)
+            values.update(handed_to_people(at))
         if values["owner_id"] and self.before["first_assigned_at"] is None:
             self.columns["first_assigned_at"] = at
 

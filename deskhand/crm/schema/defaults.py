@@ -47,6 +47,10 @@ EMAIL_TYPES = _options(
 CHANNELS = _options(
     ("email", _("Email")), ("portal", _("Customer portal")), ("form", _("Form")), ("chat", _("Chat")), ("whatsapp", _("WhatsApp")),
 )  # fmt: skip
+#: How far an automatic agent got with a ticket, and when people got it (R-AI-13).
+AGENT_STATUS, AGENT_ESCALATED_AT = "hs_customer_agent_ticket_status", "hs_customer_agent_escalated_time"
+ANSWERING, ESCALATED = "IN_PROGRESS", "ESCALATED"
+AGENT_STATUSES = _options((ANSWERING, _("The agent answers")), (ESCALATED, _("Handed to people")))
 #: What every task about a record changes of it.
 BY_TASKS = (TASK.key,)
 #: A column that the record's making alone sets.
@@ -205,8 +209,9 @@ TICKET = (
     *_awaited(T, ("hs_cx_score_range", _("CX score range")), ("hs_predicted_cx_score_evidence", _("CX score evidence")),
               ("hs_primary_topic", _("Primary topic")), ("hs_all_topics_labels", _("Topics")),
               ("hs_customer_agent_matched_segment", _("Customer agent segment"))),
-    *_awaited(E, ("hs_customer_agent_ticket_status", _("Customer agent status")), ("hs_ticket_language_ai_tag", _("Language"))),
-    *_awaited(DT, ("hs_customer_agent_escalated_time", _("Customer agent hand-off"))),
+    *_awaited(E, ("hs_ticket_language_ai_tag", _("Language"))),
+    Property(AGENT_STATUS, _("Customer agent status"), E, read_only=True, options=AGENT_STATUSES),
+    *_kept(DT, (AGENT_ESCALATED_AT, _("Customer agent hand-off"))),
     *_awaited(N, ("hs_predicted_cx_score", _("CX score")), ("hs_first_visitor_message_sentiment_score", _("First message sentiment")),
               ("hs_last_visitor_message_sentiment_score", _("Last message sentiment")),
               ("hs_overall_visitor_messages_sentiment_score", _("Overall sentiment"))),

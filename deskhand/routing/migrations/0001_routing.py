@@ -415,7 +415,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='decision',
-            constraint=models.CheckConstraint(condition=models.Q(('reason__in', ['ASSIGNED', 'NO_RULE', 'OPTION_NONE', 'TEAMS_ONLY', 'NO_CONTACT_OWNER', 'EMPTY_POOL', 'ALL_DROPPED', 'ALREADY_OWNED', 'AI_AGENT', 'CLOSED'])), name='decision_reason_known'),
+            constraint=models.CheckConstraint(condition=models.Q(('reason__in', ['ASSIGNED', 'NO_RULE', 'OPTION_NONE', 'TEAMS_ONLY', 'NO_CONTACT_OWNER', 'EMPTY_POOL', 'ALL_DROPPED', 'ALREADY_OWNED', 'AI_AGENT', 'CLOSED', 'UNANSWERED'])), name='decision_reason_known'),
         ),
         migrations.AddConstraint(
             model_name='decision',

@@ -13,14 +13,16 @@ from deskhand.channels.email.models import EmailAccount, MailboxState, Security
 from deskhand.channels.email.trial import Outcome
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.desk.models import ChannelAccount, Inbox, InboxKind
+from deskhand.desk.threads import type_of_channel
 from deskhand.kernel import clock
 from deskhand.kernel.errors import Invalid
-from deskhand.routing import explain
+from deskhand.routing import explain, matrix
 from deskhand.routing.models import RoutingRule
 from deskhand.web.channels import words
 from deskhand.web.channels.rows import Input, Line, Next, Page, Said, Server, Step, Taker
 from deskhand.web.choices import Choice, Tab
 from deskhand.web.inbox.rows import Label
+from deskhand.web.pipelines.page import CHANNEL_ICONS
 from deskhand.web.refusals import words_of
 from deskhand.web.shell import Person
 
@@ -34,13 +36,15 @@ NEW_INBOX = "new"
 
 
 def channels_of(account_id: int) -> list[ChannelAccount]:
-    """The account's addresses, those that are off at the end."""
-    found = ChannelAccount.objects.filter(account_id=account_id, channel="email").select_related(
-        "inbox", "email"
-    )
-    return sorted(
-        found, key=lambda one: (one.archived_at is not None, not one.is_default, one.address, one.pk)
-    )
+    """The account's channels, those that are off at the end."""
+    found = ChannelAccount.objects.filter(account_id=account_id).select_related("inbox", "email")
+    return sorted(found, key=_place_in_list)
+
+
+def _place_in_list(one: ChannelAccount) -> tuple[bool, bool, str, bool, str, int]:
+    """Mail before the others, whose kinds stay together."""
+    kind = "" if one.channel == matrix.EMAIL else one.channel
+    return (one.archived_at is not None, kind != "", kind, not one.is_default, one.address, one.pk)
 
 
 def lines(account_id: int) -> list[Line]:
@@ -62,7 +66,7 @@ def _line(channel: ChannelAccount, sentence: str) -> Line:
     in_trouble = said is not None and said.tone in ("red", "amber")
     return Line(
         reverse("channel", args=[channel.pk]), channel.name, channel.address, _state(channel, said), sentence,
-        _place(channel), channel.is_default, said if in_trouble else None,
+        _place(channel), channel.is_default, CHANNEL_ICONS.get(channel.channel, "message-square"), said if in_trouble else None,
     )  # fmt: skip
 
 
@@ -93,11 +97,13 @@ def _place(channel: ChannelAccount) -> str:
 
 def page(channel: ChannelAccount, rule: RoutingRule | None, tab: str, *, is_setup: bool = False) -> Page:
     query = "?setup=1" if is_setup else ""
-    tabs = (
+    tabs: tuple[tuple[str, str], ...] = (
         ("channel", _("Connection")),
         ("channel-automation", _("Automation")),
         ("channel-sender", _("Name and signature")),
     )
+    if channel.channel != matrix.EMAIL:  # no server of ours, and no signature
+        tabs = tabs[1:2]
     urls = [reverse(name, args=[channel.pk]) + query for name, _label in tabs]
     place = [name for name, _label in tabs].index(tab)
     after = [*urls, reverse("channels")][place + 1]
@@ -106,7 +112,7 @@ def page(channel: ChannelAccount, rule: RoutingRule | None, tab: str, *, is_setu
         words.sentence(channel, rule, words.Named(channel.account_id, [rule] if rule else [])),
         channel.archived_at is None, reverse("channel-switch", args=[channel.pk]),
         tuple(Tab(label, url, name == tab) for (name, label), url in zip(tabs, urls, strict=True)),
-        steps(place + 1) if is_setup else (), after if is_setup else "",
+        steps(place + 1) if is_setup else (), channel.channel, after if is_setup else "",
     )  # fmt: skip
 
 
@@ -218,7 +224,12 @@ def _password(name: str, is_stored: bool) -> Input:
 
 def who_is_next(channel: ChannelAccount) -> Next:
     now = clock.now()
-    seen = explain.foresee(channel.account_id, channel.pk, now)
+    if matrix.of(channel.channel).rings:
+        title, seen = _("If somebody called now"), explain.foresee_call(channel.account_id, channel.pk, now)
+    else:
+        title = _("If a mail came now") if channel.channel == matrix.EMAIL else _("If somebody wrote now")
+        kind = type_of_channel(channel.channel).value
+        seen = explain.foresee(channel.account_id, channel.pk, now, kind)
     takers = tuple(
         Taker(
             Person.named(name, available=None),
@@ -226,4 +237,4 @@ def who_is_next(channel: ChannelAccount) -> Next:
         )
         for user_id, name, load in seen.takers
     )  # fmt: skip
-    return Next(seen.headline, now, takers, tuple((one.name, one.reason) for one in seen.dropped))
+    return Next(title, seen.headline, now, takers, tuple((one.name, one.reason) for one in seen.dropped))

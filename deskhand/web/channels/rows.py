@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 from deskhand.web.choices import Choice, Tab
+from deskhand.web.hours.rows import Week
 from deskhand.web.inbox.rows import Label
 from deskhand.web.shell import Person
 
@@ -55,6 +56,7 @@ class Line:
     sentence: str  # who gets its mail
     place: str  # the inbox, and where its tickets begin
     is_default: bool = False
+    icon: str = "mail"
     trouble: Said | None = None
 
 
@@ -78,6 +80,7 @@ class Page:
     switch_url: str
     tabs: tuple[Tab, ...]
     steps: tuple[Step, ...] = ()
+    kind: str = "email"
     next_url: str = ""  # of the next step, while it is set up
 
 
@@ -135,7 +138,25 @@ class Check:
 
 
 @dataclass(frozen=True)
+class Hours:
+    """When the channel is open; `week` is shown where it has hours of its own (R-ROUTE-81, R-ROUTE-90)."""
+
+    ways: tuple[Option, ...]
+    week: Week
+
+
+@dataclass(frozen=True)
+class Ringing:
+    """R-ROUTE-92..94"""
+
+    ways: tuple[Option, ...]
+    inputs: tuple[Input, ...]
+
+
+@dataclass(frozen=True)
 class RuleForm:
+    """Parts that the kind of channel does not have are None or empty (R-ROUTE-17)."""
+
     url: str
     options: tuple[Option, ...]
     strategies: tuple[Option, ...]
@@ -144,8 +165,13 @@ class RuleForm:
     users: Targets
     fallback_teams: Targets
     fallback_users: Targets
-    available: Check
+    available: Check | None
     checks: tuple[Check, ...]
+    has_fallback: bool = True
+    agents: tuple[Choice, ...] = ()
+    sticky: Input | None = None
+    hours: Hours | None = None
+    ringing: Ringing | None = None
     error: str = ""
     notice: str = ""
     skill_rules: tuple[Choice, ...] = ()  # sets of them; empty: nothing to choose
@@ -162,6 +188,7 @@ class Taker:
 class Next:
     """Who would get the next ticket at this moment."""
 
+    title: str
     headline: str
     at: datetime
     takers: tuple[Taker, ...]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.http import QueryDict
@@ -17,12 +17,15 @@ from deskhand.accounts.plans import Feature
 from deskhand.desk.models import ChannelAccount
 from deskhand.kernel.errors import Invalid
 from deskhand.kernel.text import whole
-from deskhand.routing import explain, queries, skill_sets
+from deskhand.routing import agents, explain, matrix, queries, skill_sets
+from deskhand.routing.matrix import Offer
 from deskhand.routing.models import RoutingRule
 from deskhand.routing.types import Drop, Option, Reroute, Strategy
-from deskhand.web.channels import rows
-from deskhand.web.channels.rows import Check, RuleForm, Target, Targets
+from deskhand.web.asked import number
+from deskhand.web.channels import calls, rows
+from deskhand.web.channels.rows import Check, Input, RuleForm, Target, Targets
 from deskhand.web.choices import Choice, offered
+from deskhand.web.hours import week
 from deskhand.web.refusals import words_of
 from deskhand.web.shell import Person
 
@@ -31,7 +34,15 @@ OPTIONS = {
     Option.USERS_AND_TEAMS: gettext_lazy("Each new ticket goes to one of the people chosen below."),
     Option.TEAMS: gettext_lazy("New tickets go to teams, without an owner; whoever is free takes them."),
     Option.CONTACT_OWNER: gettext_lazy("The owner of the contact who writes gets the ticket."),
+    Option.AI_AGENT: gettext_lazy("An AI agent answers; people get what it can't answer."),
 }
+#: Where a channel's own words say it better.
+OF_KINDS = {
+    (matrix.CALLING, Option.NONE): gettext_lazy("Nobody is rung: callers may leave a message."),
+    (matrix.CALLING, Option.USERS_AND_TEAMS): gettext_lazy("The people chosen below are rung; who answers gets the ticket."),
+    (matrix.FORM, Option.CONTACT_OWNER): gettext_lazy("The owner of the contact gets the ticket; if they are away, they get it by email."),
+    (matrix.PORTAL, Option.CONTACT_OWNER): gettext_lazy("The owner of the contact gets the ticket; if they are away, they get it by email."),
+}  # fmt: skip
 STRATEGIES = {
     Strategy.LOAD_BALANCED: gettext_lazy("Who has the fewest open tickets gets the next one."),
     Strategy.ROUND_ROBIN: gettext_lazy("Everybody gets one before anybody gets a second one."),
@@ -57,23 +68,37 @@ class Typed:
     lists: dict[str, list[int]]
     flags: dict[str, bool]
     skill_rules: str = ""  # the set that is followed; empty: none
+    agent_key: str = ""
+    sticky_hours: str = "0"
+    calls: calls.Typed = field(default_factory=calls.Typed)
 
-    def values(self) -> dict[str, Any]:
-        """For `rules.set_rule`. Raises Invalid for a choice that there is not."""
-        chosen = {
+    def values(self, offer: Offer) -> dict[str, Any]:
+        """For `rules.set_rule`. What the channel does not offer is not asked for; raises Invalid for a choice that there is not."""
+        chosen: dict[str, Any] = {
             "option": _one_of(Option, "option", self.option),
             "strategy": _one_of(Strategy, "strategy", self.strategy or Strategy.LOAD_BALANCED),
             "reroute": _one_of(Reroute, "reroute", self.reroute or Reroute.NEVER),
         }
         rule_set = _number("skill_rule_set_id", self.skill_rules) if self.skill_rules else None
-        return {**chosen, **self.lists, **self.flags, "skill_rule_set_id": rule_set}
+        chosen |= {"skill_rule_set_id": rule_set}
+        chosen |= {"hours": self.calls.hours()} if offer.has_hours else {}
+        chosen |= {"ringing": self.calls.ringing()} if offer.rings else {}
+        if not offer.has_fallback:
+            lists = {name: ids for name, ids in self.lists.items() if not name.startswith("fallback")}
+            flags = {name: self.flags[name] for name in ("include_extra_members", "include_nested_teams")}
+            return {**chosen, **lists, **flags}
+        flags = self.flags if offer.has_box else {**self.flags, "only_available": True}
+        more = {"agent_key": self.agent_key, "sticky_hours": number(self.sticky_hours or "0", "sticky_hours")}
+        return {**chosen, **more, **self.lists, **flags}
 
 
-def of_rule(rule: RoutingRule | None) -> Typed:
+def of_rule(rule: RoutingRule | None, zone: str) -> Typed:
+    """`zone` is the account's."""
     kept = rule or RoutingRule()
     return Typed(
         str(kept.option), str(kept.strategy), str(kept.reroute), {name: list(getattr(kept, name)) for name in LISTS},
-        {name: bool(getattr(kept, name)) for name in FLAGS}, str(kept.skill_rule_set_id or ""),
+        {name: bool(getattr(kept, name)) for name in FLAGS}, str(kept.skill_rule_set_id or ""), kept.agent_key,
+        str(kept.sticky_hours), calls.of_kept(kept, zone),
     )  # fmt: skip
 
 
@@ -82,8 +107,17 @@ def of_post(posted: QueryDict) -> Typed:
     lists = {name: [_number(name, text) for text in posted.getlist(name)] for name in LISTS}
     flags = {name: posted.get(name) == "1" for name in FLAGS}
     one = {name: posted.get(name, "") for name in ("option", "strategy", "reroute")}
-    skill_rules = posted.get("skill_rule_set_id", "")
-    return Typed(one["option"], one["strategy"], one["reroute"], lists, flags, skill_rules)
+    more = (
+        posted.get("skill_rule_set_id", ""), posted.get("agent_key", "")[:80], posted.get("sticky_hours", "").strip(),
+        calls.of_post(posted),
+    )  # fmt: skip
+    return Typed(one["option"], one["strategy"], one["reroute"], lists, flags, *more)
+
+
+def with_week(typed: Typed, posted: QueryDict) -> Typed | None:
+    """The form after one of the buttons among its hours; None when it is to be saved."""
+    changed = week.changed(typed.calls.week, posted) if typed.calls.week else None
+    return replace(typed, calls=replace(typed.calls, week=changed)) if changed else None
 
 
 def moved_up(typed: Typed, what: str) -> Typed:
@@ -100,16 +134,28 @@ def moved_up(typed: Typed, what: str) -> Typed:
 def form(
     channel: ChannelAccount, typed: Typed, *, refusal: Invalid | None = None, notice: str = ""
 ) -> RuleForm:
+    offer = matrix.of(channel.channel)
     users, teams = _People(channel.account_id, typed), _Teams(channel.account_id)
     wrong = refusal.field if refusal else ""
     error = words_of(refusal) if refusal else ""
-    in_list = {"user_ids": "user_ids", "team_ids": "team_ids"}.get(wrong, "")
+    in_list = wrong if wrong in ("user_ids", "team_ids") else ""
+    sticky = _with_error(_sticky(typed), wrong, error) if offer.has_fallback else None
+    hours = calls.hours_part(typed.calls, offer.rings, refusal) if offer.has_hours else None
+    ringing = calls.ringing_part(typed.calls) if offer.rings else None
+    if ringing:
+        ringing = replace(ringing, inputs=tuple(_with_error(one, wrong, error) for one in ringing.inputs))
+    is_shown = any(one.error for one in ((sticky,) if sticky else ()) + (ringing.inputs if ringing else ()))
+    is_shown = (
+        is_shown
+        or bool(in_list)
+        or (hours is not None and (bool(hours.week.zone_error) or any(day.error for day in hours.week.days)))
+    )
     return RuleForm(
         reverse("channel-routing", args=[channel.pk]),
-        tuple(rows.Option(one.value, str(explain.OPTIONS[one]), str(text), one == typed.option) for one, text in OPTIONS.items()),
+        tuple(_option(channel.channel, one, typed) for one in OPTIONS if one in matrix.shown(channel.channel)),
         tuple(
             rows.Option(one.value, str(explain.STRATEGIES[one]), str(text), one == typed.strategy)
-            for one, text in STRATEGIES.items()
+            for one, text in STRATEGIES.items() if offer.has_distribution
         ),
         tuple(Choice(one.value, str(text), one == typed.reroute) for one, text in REROUTE.items()),
         Targets("team_ids", _("Teams"), teams.listed(typed.lists["team_ids"]), error if in_list == "team_ids" else ""),
@@ -119,19 +165,53 @@ def form(
         Check(
             "only_available", _("Available people only"),
             _("Who is away or out of office is passed over. When all are, the ticket stays unassigned."), typed.flags["only_available"],
-        ),
-        _checks(typed), "" if in_list else error, notice or _gone_teams(channel), _skill_rules(channel, typed),
+        ) if offer.has_box else None,
+        _checks(typed, offer), offer.has_fallback, _agents(offer, typed), sticky, hours, ringing,
+        "" if is_shown else error, notice or _gone_teams(channel), _skill_rules(channel, typed),
     )  # fmt: skip
 
 
-def _checks(typed: Typed) -> tuple[Check, ...]:
+def _option(kind: str, one: Option, typed: Typed) -> rows.Option:
+    return rows.Option(
+        one.value,
+        str(explain.OPTIONS[one]),
+        str(OF_KINDS.get((kind, one), OPTIONS[one])),
+        one == typed.option,
+    )
+
+
+def _agents(offer: Offer, typed: Typed) -> tuple[Choice, ...]:
+    """Those that are there; the one that was chosen earlier stays in sight (R-AI-1)."""
+    if Option.AI_AGENT not in offer.options or not agents.known:
+        return ()
+    found = [Choice(key, one.name, key == typed.agent_key) for key, one in agents.known.items()]
+    if typed.agent_key and typed.agent_key not in agents.known:
+        found.append(
+            Choice(typed.agent_key, _("%(name)s, no longer there") % {"name": typed.agent_key}, True)
+        )
+    return tuple(found)
+
+
+def _sticky(typed: Typed) -> Input:
+    return Input(
+        "sticky_hours", _("Same agent within hours"), "number", typed.sticky_hours,
+        _("Who had to do with a contact in so many hours gets the contact's new tickets first. 0: nobody does."),
+    )  # fmt: skip
+
+
+def _with_error(one: Input, wrong: str, error: str) -> Input:
+    return replace(one, error=error) if one.name == wrong else one
+
+
+def _checks(typed: Typed, offer: Offer) -> tuple[Check, ...]:
     told = (
         ("wait_list", _("Keep a waiting list"), _("What nobody could take goes to the first who becomes available, the most urgent and oldest first.")),
         ("include_extra_members", _("Extra members too"), _("Otherwise only people whose main team it is get tickets through a team.")),
         ("include_nested_teams", _("Nested teams too"), _("The teams below a chosen team count as chosen.")),
         ("after_workflows", _("Workflows first"), _("Workflows may set the owner; routing fills in what they leave empty.")),
     )  # fmt: skip
-    return tuple(Check(name, label, text, typed.flags[name]) for name, label, text in told)
+    names = ("include_extra_members", "include_nested_teams") if not offer.has_fallback else FLAGS
+    return tuple(Check(name, label, text, typed.flags[name]) for name, label, text in told if name in names)
 
 
 def _skill_rules(channel: ChannelAccount, typed: Typed) -> tuple[Choice, ...]:

@@ -32,8 +32,8 @@ from deskhand.kernel.errors import Invalid, NotFound
 from deskhand.kernel.text import one_line, storable
 from deskhand.notifications import reading
 from deskhand.notifications.types import Kind
+from deskhand.routing import matrix, rules
 from deskhand.routing import queries as routing
-from deskhand.routing import rules
 from deskhand.web.asked import number
 from deskhand.web.channels import page as pages
 from deskhand.web.channels import rule as rule_form
@@ -56,8 +56,16 @@ def _channel(request: AccountRequest, channel_id: int) -> ChannelAccount:
     found = ChannelAccount.objects.select_related("inbox").filter(
         account_id=request.viewer.account_id, pk=channel_id
     )
-    channel = found.filter(channel="email").first()
+    channel = found.first()
     if channel is None:
+        raise NotFound(_("There is no such channel."))
+    return channel
+
+
+def _mailbox(request: AccountRequest, channel_id: int) -> ChannelAccount:
+    """One that is an address: others have no servers and no signature. Raises as `_channel` does."""
+    channel = _channel(request, channel_id)
+    if channel.channel != matrix.EMAIL:
         raise NotFound(_("There is no such channel."))
     return channel
 
@@ -122,6 +130,8 @@ def _inbox(request: AccountRequest, typed: dict[str, str]) -> Inbox:
 @require_GET
 def connection(request: AccountRequest, channel_id: int) -> HttpResponse:
     channel = _channel(request, channel_id)
+    if channel.channel != matrix.EMAIL:
+        return redirect("channel-automation", channel.pk)
     reading.mark_about(request.viewer, clock.now(), [Kind.RECEIVING], [channel.pk])
     return _connection(request, channel, _told(request, channel))
 
@@ -183,7 +193,7 @@ def _server(request: AccountRequest, kind: str) -> email.Server:
 @require_POST
 def save_incoming(request: AccountRequest, channel_id: int) -> HttpResponse:
     """Save how mail comes in, and log in to try it; what is wrong is told and kept all the same."""
-    channel = _channel(request, channel_id)
+    channel = _mailbox(request, channel_id)
     box, results = email.of_channel(channel), {}
     try:
         if request.POST.get("own") == "1":
@@ -201,7 +211,7 @@ def save_incoming(request: AccountRequest, channel_id: int) -> HttpResponse:
 @require_POST
 def save_outgoing(request: AccountRequest, channel_id: int) -> HttpResponse:
     """Save who sends, and log in to try it."""
-    channel = _channel(request, channel_id)
+    channel = _mailbox(request, channel_id)
     box, results = email.of_channel(channel), {}
     try:
         if request.POST.get("own") == "1":
@@ -232,7 +242,7 @@ def _saved(
 @require_POST
 def test(request: AccountRequest, channel_id: int) -> HttpResponse:
     """Log in to the servers as they are saved. Changes nothing, and sends nothing."""
-    channel = _channel(request, channel_id)
+    channel = _mailbox(request, channel_id)
     box = email.of_channel(channel)
     results = {}
     if box.state != MailboxState.OFF:
@@ -269,7 +279,10 @@ def switch(request: AccountRequest, channel_id: int) -> HttpResponse:
         messages.error(request, words_of(refusal))
         return redirect("channel", channel.pk)
     is_on = channel.archived_at is None
-    said = _("%(address)s takes mail again.") if is_on else _("%(address)s takes no mail any more.")
+    if channel.channel == matrix.EMAIL:
+        said = _("%(address)s takes mail again.") if is_on else _("%(address)s takes no mail any more.")
+    else:
+        said = _("%(address)s is on again.") if is_on else _("%(address)s is off.")
     messages.info(request, said % {"address": channel.address})
     return redirect("channel", channel.pk)
 
@@ -281,7 +294,7 @@ def switch(request: AccountRequest, channel_id: int) -> HttpResponse:
 def automation(request: AccountRequest, channel_id: int) -> HttpResponse:
     channel = _channel(request, channel_id)
     rule = routing.rule_for(channel.account_id, channel.pk)
-    return _automation(request, channel, rule_form.of_rule(rule))
+    return _automation(request, channel, rule_form.of_rule(rule, request.account.zone))
 
 
 def _automation(
@@ -347,10 +360,12 @@ def save_rule(request: AccountRequest, channel_id: int) -> HttpResponse:
         return _automation(
             request, channel, rule_form.moved_up(typed, request.POST[rule_form.UP]), notice=notice
         )
+    if (changed := rule_form.with_week(typed, request.POST)) is not None:
+        notice = _("The hours are changed. Save the rule to keep them.")
+        return _automation(request, channel, changed, notice=notice)
     try:
-        rules.set_rule(
-            channel.account_id, channel.pk, by=_by(request), kind=channel.channel, **typed.values()
-        )
+        values = typed.values(matrix.of(channel.channel))
+        rules.set_rule(channel.account_id, channel.pk, by=_by(request), kind=channel.channel, **values)
     except Invalid as refusal:
         return _automation(request, channel, typed, 422, refusal=refusal)
     messages.info(request, _("The rule is saved."))
@@ -362,7 +377,7 @@ def save_rule(request: AccountRequest, channel_id: int) -> HttpResponse:
 
 @require_GET
 def sender(request: AccountRequest, channel_id: int) -> HttpResponse:
-    channel = _channel(request, channel_id)
+    channel = _mailbox(request, channel_id)
     return _sender(request, channel, channel)
 
 
@@ -395,7 +410,7 @@ def _sender(
 
 @require_POST
 def save_sender(request: AccountRequest, channel_id: int) -> HttpResponse:
-    channel = _channel(request, channel_id)
+    channel = _mailbox(request, channel_id)
     values = {
         "name": one_line(request.POST.get("name", "")),
         "from_name": one_line(request.POST.get("from_name", "")),

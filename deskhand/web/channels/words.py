@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from babel.lists import format_list
-from django.utils.translation import get_language, gettext_lazy
+from django.utils.translation import get_language, gettext_lazy, ngettext
 from django.utils.translation import gettext as _
 
 from deskhand.accounts.models import Team, User
@@ -16,6 +16,8 @@ from deskhand.delivery.relays import default_relay
 from deskhand.desk.models import ChannelAccount
 from deskhand.kernel.errors import DeskhandError
 from deskhand.kernel.locales import babel_name
+from deskhand.routing import agents, matrix
+from deskhand.routing.matrix import Offer
 from deskhand.routing.models import RoutingRule
 from deskhand.routing.types import Option, Strategy
 from deskhand.web import times
@@ -30,6 +32,15 @@ TO_PEOPLE = {
     (Strategy.ROUND_ROBIN, False): gettext_lazy("New mail goes to %(names)s in turn, whether available or not."),
     (Strategy.RANDOM, True): gettext_lazy("New mail goes to %(names)s at random, available people only."),
     (Strategy.RANDOM, False): gettext_lazy("New mail goes to %(names)s at random, whether available or not."),
+}  # fmt: skip
+#: The same of channels that take no mail.
+TICKETS_TO_PEOPLE = {
+    (Strategy.LOAD_BALANCED, True): gettext_lazy("New tickets go to %(names)s, load balanced, available people only."),
+    (Strategy.LOAD_BALANCED, False): gettext_lazy("New tickets go to %(names)s, load balanced, whether available or not."),
+    (Strategy.ROUND_ROBIN, True): gettext_lazy("New tickets go to %(names)s in turn, available people only."),
+    (Strategy.ROUND_ROBIN, False): gettext_lazy("New tickets go to %(names)s in turn, whether available or not."),
+    (Strategy.RANDOM, True): gettext_lazy("New tickets go to %(names)s at random, available people only."),
+    (Strategy.RANDOM, False): gettext_lazy("New tickets go to %(names)s at random, whether available or not."),
 }  # fmt: skip
 
 #: What is in the way, and the way out.
@@ -96,35 +107,92 @@ class Named:
 
 
 def sentence(channel: ChannelAccount, rule: RoutingRule | None, named: Named) -> str:
-    """Who gets the new mail of a channel, in plain words."""
+    """Who gets what comes in on a channel, in plain words."""
+    is_mail, offer = channel.channel == matrix.EMAIL, matrix.of(channel.channel)
     if channel.archived_at is not None:
-        return _("No mail is taken for this address.")
-    if not channel.creates_tickets:
+        return (
+            _("No mail is taken for this address.") if is_mail else _("Nothing is taken in on this channel.")
+        )
+    if not channel.creates_tickets and is_mail:
         return _("New mail becomes a conversation without a ticket, for everybody in the inbox.")
-    if rule is None:
-        return _("New mail stays unassigned until somebody takes it.")
-    parts = [_whom(rule, named.of(rule.team_ids, rule.user_ids))]
+    if not channel.creates_tickets:
+        return _("What comes in becomes a conversation without a ticket, for everybody in the inbox.")
+    rule = rule or RoutingRule(option=Option.NONE)
+    names = named.of(rule.team_ids, rule.user_ids)
+    if offer.rings:
+        return " ".join(_of_calls(rule, names))
+    return " ".join([_whom(rule, names, is_mail), *_besides(rule, offer, named)])
+
+
+def _of_calls(rule: RoutingRule, names: Sequence[str]) -> Iterator[str]:
+    """R-ROUTE-90..94"""
+    if rule.option != Option.USERS_AND_TEAMS or not names:
+        yield _("Nobody is rung: callers may leave a message.")
+    else:
+        facts = {"names": names_in(names), "num": rule.ring_seconds}
+        if rule.ring_all:
+            text = ngettext(
+                "Calls ring %(names)s all at once, for %(num)s second.",
+                "Calls ring %(names)s all at once, for %(num)s seconds.", rule.ring_seconds,
+            )  # fmt: skip
+        else:
+            text = ngettext(
+                "Calls ring %(names)s one after another, for %(num)s second each.",
+                "Calls ring %(names)s one after another, for %(num)s seconds each.", rule.ring_seconds,
+            )  # fmt: skip
+        yield text % facts
+        yield _("Who does not get through may leave a message.")
+    if rule.hours_blocks:
+        yield _("Outside the channel's hours callers may leave a message.")
+
+
+def _besides(rule: RoutingRule, offer: Offer, named: Named) -> Iterator[str]:
+    """What else a rule says."""
+    picks = rule.option in (Option.USERS_AND_TEAMS, Option.CONTACT_OWNER, Option.AI_AGENT)
     fallback = named.of(rule.fallback_team_ids, rule.fallback_user_ids)
-    if fallback and rule.option in (Option.USERS_AND_TEAMS, Option.CONTACT_OWNER):
-        parts.append(_("If nobody can take it: %(names)s.") % {"names": names_in(fallback)})
-    if rule.wait_list and rule.option in (Option.USERS_AND_TEAMS, Option.CONTACT_OWNER):
-        parts.append(_("What nobody can take waits for the next who becomes available."))
-    return " ".join(parts)
+    if rule.option == Option.AI_AGENT:
+        if fallback:
+            yield _("What it can't answer goes to %(names)s.") % {"names": names_in(fallback)}
+        else:
+            yield _("What it can't answer stays unassigned until somebody takes it.")
+    elif fallback and picks:
+        yield _("If nobody can take it: %(names)s.") % {"names": names_in(fallback)}
+    if offer.mails_owner and rule.option == Option.CONTACT_OWNER and rule.only_available:
+        yield _("An owner who is away gets it by email.")
+    if rule.sticky_hours and picks:
+        yield ngettext(
+            "For %(num)s hour, a contact stays with who had to do with them.",
+            "For %(num)s hours, a contact stays with who had to do with them.",
+            rule.sticky_hours,
+        ) % {"num": rule.sticky_hours}
+    if rule.wait_list and picks:
+        yield _("What nobody can take waits for the next who becomes available.")
+    if rule.hours_blocks:
+        yield _("Outside the channel's hours it stays unassigned.")
 
 
-def _whom(rule: RoutingRule, names: Sequence[str]) -> str:
+def _whom(rule: RoutingRule, names: Sequence[str], is_mail: bool) -> str:
     match Option(rule.option):
         case Option.NONE:
-            return _("New mail stays unassigned until somebody takes it.")
+            return (
+                _("New mail stays unassigned until somebody takes it.")
+                if is_mail
+                else _("New tickets stay unassigned until somebody takes them.")
+            )
+        case Option.AI_AGENT:
+            agent = agents.known.get(rule.agent_key)
+            return _("%(name)s answers first.") % {"name": agent.name if agent else rule.agent_key}
         case Option.CONTACT_OWNER if rule.only_available:
-            return _("New mail goes to the owner of the contact who writes, if available.")
+            return _("New mail goes to the owner of the contact who writes, if available.") if is_mail else _("New tickets go to the contact's owner, if available.")  # fmt: skip
         case Option.CONTACT_OWNER:
-            return _("New mail goes to the owner of the contact who writes.")
+            return _("New mail goes to the owner of the contact who writes.") if is_mail else _("New tickets go to the contact's owner.")  # fmt: skip
     if not names:
-        return _("New mail goes to nobody: all whom the rule names are gone.")
+        return _("New mail goes to nobody: all whom the rule names are gone.") if is_mail else _("New tickets go to nobody: all whom the rule names are gone.")  # fmt: skip
     if rule.option == Option.TEAMS:
-        return _("New mail goes to %(names)s, without an owner.") % {"names": names_in(names)}
-    return str(TO_PEOPLE[Strategy(rule.strategy), rule.only_available]) % {"names": names_in(names)}
+        text = _("New mail goes to %(names)s, without an owner.") if is_mail else _("New tickets go to %(names)s, without an owner.")  # fmt: skip
+        return text % {"names": names_in(names)}
+    ways = TO_PEOPLE if is_mail else TICKETS_TO_PEOPLE
+    return str(ways[Strategy(rule.strategy), rule.only_available]) % {"names": names_in(names)}
 
 
 # ── servers ──────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -68,6 +68,7 @@ CHANNEL_ICONS = {
     "form": "file-text",
     "chat": "message-circle",
     "phone": "phone",
+    "calling": "phone",
     "whatsapp": "message-circle",
     "sms": "smartphone",
 }

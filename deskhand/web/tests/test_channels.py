@@ -15,8 +15,9 @@ from deskhand.desk import inboxes
 from deskhand.desk.models import ChannelAccount, Inbox, InboxKind
 from deskhand.events.types import SYSTEM
 from deskhand.kernel import hosts
-from deskhand.routing import availability, queries, rules
+from deskhand.routing import availability, matrix, queries, rules
 from deskhand.routing.types import Option, Status, Strategy
+from deskhand.testing.clerk import Clerk, at_work
 from deskhand.web.tests.conftest import queries_of
 from deskhand.web.tests.test_inbox import texts
 
@@ -475,3 +476,125 @@ def test_who_sends_is_asked_with_the_address_as_the_likely_user_name(office, ada
     last = page(ada, at("channel-sender") + "?setup=1")
     assert "Done" in last
     assert "Next step" not in last
+
+
+# ── other kinds of channels ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def connected(office, kind):
+    with office.inside() as world:
+        made = inboxes.add_channel_account(
+            world.channel.inbox, channel=kind, name="Front", address=f"{kind}-front"
+        )
+        return f"/settings/channels/{made.pk}", made.pk
+
+
+def kept(office, channel_id):
+    with office.inside() as world:
+        return queries.rule_for(world.account.pk, channel_id)
+
+
+def test_each_kind_of_channel_shows_what_it_offers(office, ada):
+    """R-ROUTE-17, T-ROUTE-22: and nobody is offered an agent that is not there."""
+    for kind, offer in matrix.MATRIX.items():
+        url, _pk = connected(office, kind)
+        shown = ada.get(f"{url}/automation").content.decode()
+        options = {one for one in Option if f'name="option" value="{one}"' in shown}
+        assert options == set(offer.options) - {Option.AI_AGENT}, kind
+        assert ('name="strategy"' in shown) is offer.has_distribution, kind
+        assert ('name="only_available"' in shown) is offer.has_box, kind
+        assert ('name="opens"' in shown) is offer.has_hours, kind
+        assert ('name="ring_seconds"' in shown) is offer.rings, kind
+
+
+def test_an_agent_that_is_there_can_be_chosen(office, ada):
+    """R-AI-1, R-AI-2"""
+    with at_work(Clerk({})), office.inside() as world:
+        at = f"/settings/channels/{world.channel.pk}"
+        assert "Who answers first" in page(ada, f"{at}/automation")
+        answer = ada.post(
+            f"{at}/routing",
+            {
+                "option": "AI_AGENT",
+                "agent_key": "clerk",
+                "fallback_user_ids": world.grace.pk,
+                "only_available": "1",
+            },
+        )
+        assert answer.status_code == 302
+        said = page(ada, "/settings/channels")
+
+    assert "Clerk answers first." in said
+    assert "answer goes to Grace Hopper." in said
+
+
+def test_the_hours_of_a_chat_are_set_with_its_rule(office, ada):
+    """R-ROUTE-81: a button among the hours saves nothing yet."""
+    url, pk = connected(office, "chat")
+    typed = {
+        "option": "USERS_AND_TEAMS",
+        "user_ids": office.world.grace.pk,
+        "opens": "hours",
+        "zone": "Europe/Oslo",
+    }
+    filled = ada.post(f"{url}/routing", {**typed, "fill": "1"})
+    assert "The hours are changed. Save the rule to keep them." in texts(filled)
+    assert kept(office, pk) is None
+
+    nothing = ada.post(f"{url}/routing", typed)
+    assert nothing.status_code == 422
+    assert "Say when it is open." in texts(nothing)
+    ada.post(f"{url}/routing", {**typed, "start0": "09:00", "end0": "17:00"})
+
+    assert (kept(office, pk).hours_zone, kept(office, pk).hours_blocks) == ("Europe/Oslo", [[0, 540, 1020]])
+    assert "hours it stays unassigned." in page(ada, f"{url}/automation")
+    wrong = ada.post(f"{url}/routing", {**typed, "start0": "17:00", "end0": "09:00"})
+    assert "Hours must end after they begin." in texts(wrong)
+
+
+def test_how_a_line_rings_is_set_with_its_rule(office, ada):
+    """R-ROUTE-91..94: and the page says who would be rung."""
+    url, pk = connected(office, "calling")
+    typed = {
+        "option": "USERS_AND_TEAMS", "user_ids": [office.world.grace.pk, office.world.bob.pk], "ring": "all",
+        "ring_seconds": "25", "unanswered_message": "Nobody is free.", "closed_message": "We are closed.",
+    }  # fmt: skip
+    with office.inside() as world:
+        availability.set_by_hand(world.account.pk, world.grace.pk, Status.AVAILABLE, by=SYSTEM)
+    ada.post(f"{url}/routing", typed)
+
+    rule = kept(office, pk)
+    assert (rule.ring_all, rule.ring_seconds, rule.unanswered_message) == (True, 25, "Nobody is free.")
+    said = page(ada, f"{url}/automation")
+    assert "Calls ring Grace Hopper and Bob Noyce all at once, for 25 seconds." in said
+    assert "Grace Hopper would be rung first." in said
+    for wrong, why in (("2", "ring for so long."), ("x", "x is not a number.")):
+        refused = ada.post(f"{url}/routing", {**typed, "ring_seconds": wrong})
+        assert refused.status_code == 422
+        assert why in texts(refused)
+
+
+def test_a_channel_without_a_mailbox_has_no_pages_about_one(office, ada):
+    url, _pk = connected(office, "chat")
+
+    assert ada.get(url).headers["Location"] == f"{url}/automation"
+    assert ada.get(f"{url}/sender").status_code == 404
+    assert ada.post(f"{url}/incoming", {"own": "0"}).status_code == 404
+    assert "Nothing is taken in on this channel." in texts(
+        ada.post(f"{url}/switch", {"on": "0"}, follow=True)
+    )
+
+
+def test_the_same_agent_within_hours_is_kept_and_told(office, ada):
+    """R-ROUTE-60 extended: a preference of ours, with a time-out."""
+    at = f"/settings/channels/{office.world.channel.pk}"
+    typed = {
+        "option": "USERS_AND_TEAMS",
+        "user_ids": office.world.grace.pk,
+        "sticky_hours": "48",
+        "only_available": "1",
+    }
+
+    assert ada.post(f"{at}/routing", typed).status_code == 302
+    assert "For 48 hours, a contact stays with who had to do with them." in page(ada, f"{at}/automation")
+    assert ada.post(f"{at}/routing", {**typed, "sticky_hours": "soon"}).status_code == 422
