@@ -153,8 +153,8 @@ def set_limits(
 ) -> None:
     """Give all of them these limits; None binds nothing, 0 lets nothing through (R-CAP-11, R-CAP-12). Safe to repeat.
 
-    `share` None leaves each theirs. Raises Invalid for a number that can't be one. The number of queries does not grow
-    with the users.
+    `share` None leaves each theirs. Raises Invalid for a number that can't be one. The number of queries grows with those
+    whose limits change alone: each has an audit entry.
     """
     wanted = {column: (by_type or {}).get(kind) for kind, column in BY_TYPE.items()}
     for name, number in {"total": total, **wanted}.items():

@@ -24,29 +24,61 @@ from deskhand.routing.types import Drop, Source, Status
 
 @dataclass(frozen=True)
 class Agent:
-    """A possible owner. `open_tickets` are those that routing counts, of all types (R-ROUTE-7)."""
+    """A possible owner. `open_tickets` are those that routing counts, of all types (R-ROUTE-7).
+
+    `held` is what their limit counts, in points where the account weighs tickets; of limits by type, the one nearest to
+    being reached. By hand it may be exceeded (R-CAP-7, R-CAP-10).
+    """
 
     user_id: int
     name: str
     is_available: bool
     open_tickets: int
+    held: int = 0
+    limit: int | None = None
+
+    @property
+    def is_full(self) -> bool:
+        return self.limit is not None and self.held >= self.limit
 
 
-# Deltas not folded yet are added and tickets grown too old are left out, so the figure is of this moment.
+# Deltas not folded yet are added and tickets grown too old are left out, so the figures are of this moment. Of limits by
+# type the one that is nearest to being reached is shown, and what is held of that type.
 _AGENTS = """
-select m.user_id, u.name, a.status, a.until, coalesce(l.n, 0)::int, m.is_super_admin, m.has_seat, r.permissions::text
+with counts as (
+    select user_id, ticket_type, sum(n) as n, sum(held) as held, sum(held_points) as held_points from (
+        select user_id, ticket_type, n, held, held_points from routing_agentload where account_id = %(account)s
+        union all select user_id, ticket_type, change, held, held_points from routing_loaddelta where account_id = %(account)s
+        union all select user_id, ticket_type, -coalesce(load_until < %(now)s, false)::int,
+            -coalesce(held_until < %(now)s, false)::int, -coalesce(held_until < %(now)s, false)::int * points
+            from routing_ticketload where account_id = %(account)s and ticket_type = any(%(types)s)
+              and (load_until < %(now)s or held_until < %(now)s)
+    ) x group by user_id, ticket_type
+), loads as (
+    select user_id, sum(n)::int as n,
+        sum(case when s.weighs then held_points else held end)::int as total,
+        coalesce(sum(case when s.weighs then held_points else held end) filter (where ticket_type = 'CALL'), 0)::int as call,
+        coalesce(sum(case when s.weighs then held_points else held end) filter (where ticket_type = 'MESSAGE'), 0)::int as message,
+        coalesce(sum(case when s.weighs then held_points else held end) filter (where ticket_type = 'EMAIL_OTHER'), 0)::int
+            as email_other
+    from counts left join routing_routingsettings s on s.account_id = %(account)s group by user_id
+)
+select m.user_id, u.name, a.status, a.until, coalesce(l.n, 0), nearest.held, nearest.most,
+    m.is_super_admin, m.has_seat, r.permissions::text
 from accounts_membership m
 join accounts_user u on u.id = m.user_id and u.is_active
 left join accounts_role r on r.account_id = m.account_id and r.id = m.role_id
 left join routing_availability a on a.account_id = m.account_id and a.user_id = m.user_id
-left join (
-    select user_id, sum(n) as n from (
-        select user_id, n from routing_agentload where account_id = %(account)s
-        union all select user_id, change from routing_loaddelta where account_id = %(account)s
-        union all select user_id, -1 from routing_ticketload
-                  where account_id = %(account)s and ticket_type = any(%(types)s) and load_until < %(now)s
-    ) x group by user_id
-) l on l.user_id = m.user_id
+left join loads l on l.user_id = m.user_id
+left join routing_capacity c on c.account_id = m.account_id and c.user_id = m.user_id
+cross join lateral (
+    select x.held, x.most from (
+        select coalesce(l.total, 0) as held, case when c.measure = 'TOTAL' then c.total end as most, 1 as place
+        union all select coalesce(l.call, 0), c.call, 2 where c.measure = 'BY_TYPE' and c.call is not null
+        union all select coalesce(l.message, 0), c.message, 3 where c.measure = 'BY_TYPE' and c.message is not null
+        union all select coalesce(l.email_other, 0), c.email_other, 4 where c.measure = 'BY_TYPE' and c.email_other is not null
+    ) x order by x.most is null, x.most - x.held, x.place limit 1
+) nearest
 where m.account_id = %(account)s and m.is_active
 order by u.sort_key, u.name, m.user_id
 """
@@ -59,15 +91,15 @@ def agents_with_state(account_id: int, now: datetime | None = None) -> list[Agen
     """
     now = now or clock.now()
     found = sql.rows(_AGENTS, {"account": account_id, "types": loads.TYPES, "now": now})
-    found = [row[:5] for row in found if _sees_tickets(account_id, row[0], *row[5:])]
-    stale = [user_id for user_id, _, _, until, _ in found if until is not None and until <= now]
+    found = [row[:7] for row in found if _sees_tickets(account_id, row[0], *row[7:])]
+    stale = [user_id for user_id, _, _, until, *_ in found if until is not None and until <= now]
     fresh = availability.states(account_id, stale, now) if stale else {}
     return [
         Agent(
-            user_id, name, (fresh[user_id].status if user_id in fresh else status) == Status.AVAILABLE, count
+            user_id, name, (fresh[user_id].status if user_id in fresh else status) == Status.AVAILABLE, count, held, limit
         )
-        for user_id, name, status, _, count in found
-    ]
+        for user_id, name, status, _, count, held, limit in found
+    ]  # fmt: skip
 
 
 def is_available(account_id: int, user_id: int, now: datetime | None = None) -> bool:

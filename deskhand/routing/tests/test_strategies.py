@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from deskhand.routing import strategies
 from deskhand.routing.strategies import AtRandom, Field, Ledger, LoadBalanced, Room, RoundRobin
-from deskhand.routing.types import Candidate, Drop, Person
+from deskhand.routing.types import Candidate, Drop, Person, Terms
 
 ADA, BOB, CAT, DAN = 1, 2, 3, 4
 
@@ -182,6 +182,46 @@ def test_random_among_nobody_is_nobody():
     assert AtRandom(field(), 1).pick(1) is None
     assert LoadBalanced(field()).pick(1) is None
     assert RoundRobin(field(), ()).pick(1) is None
+
+
+# -- Shares -------------------------------------------------------------------------------------------------------
+
+shares = st.lists(st.integers(1, 100), min_size=1, max_size=6)
+
+
+def given_by_share(make, its_shares, tickets):
+    """How many each gets, of nobody's tickets to begin with."""
+    ledger, users = Ledger(), range(len(its_shares))
+    room = Room({user: Terms(share=share) for user, share in enumerate(its_shares)})
+    picker = make(Field(tuple(users), "EMAIL_OTHER", ledger, room))
+    return Counter(strategies.spread(picker, ledger, range(tickets)))
+
+
+@given(shares)
+def test_a_hundred_rounds_give_each_as_many_turns_as_their_share(its_shares):
+    """The first hundred cycles, whose number of turns is the sum of the shares."""
+    given_ = given_by_share(lambda field: RoundRobin(field, ()), its_shares, sum(its_shares))
+
+    assert given_ == dict(enumerate(its_shares))
+
+
+@given(shares, st.integers(1, 300))
+def test_loads_stay_in_proportion_to_shares(its_shares, tickets):
+    """Nobody is ahead of a colleague by more than one ticket, measured by their shares."""
+    found = given_by_share(LoadBalanced, its_shares, tickets)
+
+    for one, share in enumerate(its_shares):
+        for other, their_share in enumerate(its_shares):
+            assert (found[one] - 1) / share <= found[other] / their_share + 0.01
+
+
+def test_random_draws_by_share():
+    """Over 8,000 draws, with room for chance: five standard deviations."""
+    found = given_by_share(lambda field: AtRandom(field, 7), [100, 50, 10], 8_000)
+
+    for user, share in enumerate([100, 50, 10]):
+        expected = 8_000 * share / 160
+        assert abs(found[user] - expected) < 5 * (expected * (1 - share / 160)) ** 0.5
 
 
 # -- Filters ------------------------------------------------------------------------------------------------------
