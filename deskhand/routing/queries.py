@@ -18,6 +18,7 @@ from deskhand.kernel import calendars, clock
 from deskhand.kernel.calendars import Interval
 from deskhand.kernel.database import sql
 from deskhand.routing import availability, away_states, edges, loads, rosters, strategies
+from deskhand.routing.capacity import Hold
 from deskhand.routing.models import AvailabilityChange, Decision, OutOfOffice, RoutingRule
 from deskhand.routing.types import Drop, Source, Status
 
@@ -44,15 +45,15 @@ class Agent:
 
 # Deltas not folded yet are added and tickets grown too old are left out, so the figures are of this moment. Of limits by
 # type the one that is nearest to being reached is shown, and what is held of that type.
-_AGENTS = """
+_LOADS = """
 with counts as (
     select user_id, ticket_type, sum(n) as n, sum(held) as held, sum(held_points) as held_points from (
-        select user_id, ticket_type, n, held, held_points from routing_agentload where account_id = %(account)s
-        union all select user_id, ticket_type, change, held, held_points from routing_loaddelta where account_id = %(account)s
+        select user_id, ticket_type, n, held, held_points from routing_agentload where account_id = %(account)s {only}
+        union all select user_id, ticket_type, change, held, held_points from routing_loaddelta where account_id = %(account)s {only}
         union all select user_id, ticket_type, -coalesce(load_until < %(now)s, false)::int,
             -coalesce(held_until < %(now)s, false)::int, -coalesce(held_until < %(now)s, false)::int * points
             from routing_ticketload where account_id = %(account)s and ticket_type = any(%(types)s)
-              and (load_until < %(now)s or held_until < %(now)s)
+              and (load_until < %(now)s or held_until < %(now)s) {only}
     ) x group by user_id, ticket_type
 ), loads as (
     select user_id, sum(n)::int as n,
@@ -63,12 +64,8 @@ with counts as (
             as email_other
     from counts left join routing_routingsettings s on s.account_id = %(account)s group by user_id
 )
-select m.user_id, u.name, a.status, a.until, coalesce(l.n, 0), nearest.held, nearest.most,
-    m.is_super_admin, m.has_seat, r.permissions::text
-from accounts_membership m
-join accounts_user u on u.id = m.user_id and u.is_active
-left join accounts_role r on r.account_id = m.account_id and r.id = m.role_id
-left join routing_availability a on a.account_id = m.account_id and a.user_id = m.user_id
+"""
+_HOLDING = """
 left join loads l on l.user_id = m.user_id
 left join routing_capacity c on c.account_id = m.account_id and c.user_id = m.user_id
 cross join lateral (
@@ -79,6 +76,17 @@ cross join lateral (
         union all select coalesce(l.email_other, 0), c.email_other, 4 where c.measure = 'BY_TYPE' and c.email_other is not null
     ) x order by x.most is null, x.most - x.held, x.place limit 1
 ) nearest
+"""
+
+_AGENTS = f"""
+{_LOADS.format(only="")}
+select m.user_id, u.name, a.status, a.until, coalesce(l.n, 0), nearest.held, nearest.most,
+    m.is_super_admin, m.has_seat, r.permissions::text
+from accounts_membership m
+join accounts_user u on u.id = m.user_id and u.is_active
+left join accounts_role r on r.account_id = m.account_id and r.id = m.role_id
+left join routing_availability a on a.account_id = m.account_id and a.user_id = m.user_id
+{_HOLDING}
 where m.account_id = %(account)s and m.is_active
 order by u.sort_key, u.name, m.user_id
 """
@@ -100,6 +108,20 @@ def agents_with_state(account_id: int, now: datetime | None = None) -> list[Agen
         )
         for user_id, name, status, _, count, held, limit in found
     ]  # fmt: skip
+
+
+_OWN = f"""
+{_LOADS.format(only="and user_id = %(user)s")}
+select nearest.held, nearest.most from accounts_membership m {_HOLDING}
+where m.account_id = %(account)s and m.user_id = %(user)s
+"""
+
+
+def own_hold(account_id: int, user_id: int, now: datetime | None = None) -> Hold:
+    """What somebody holds and may hold, as `Agent` says it (R-CAP-10). One query."""
+    facts = {"account": account_id, "user": user_id, "types": loads.TYPES, "now": now or clock.now()}
+    found = sql.row(_OWN, facts)
+    return Hold(*found) if found else Hold(0, None)
 
 
 def is_available(account_id: int, user_id: int, now: datetime | None = None) -> bool:

@@ -13,7 +13,8 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from deskhand.accounts import policy
+from deskhand.accounts import plans, policy
+from deskhand.accounts.plans import Feature
 from deskhand.accounts.policy import Action
 from deskhand.automation import access
 from deskhand.desk import new_tickets
@@ -105,9 +106,20 @@ def person_of_viewer(request: AccountRequest) -> Viewer:
         availability=state,
         availability_note=_set_by(said, status.is_available) if said else "",
         status_alert=_alert(said) if said and said.change_id != request.session.get(KEPT) else None,
+        load_text=_load_text(request),
         id=user.pk,
         signal=f"user-{user.pk}",
     )
+
+
+def _load_text(request: AccountRequest) -> str:
+    """What they hold and may hold, for who has a limit (R-CAP-10)."""
+    if not (request.viewer.has_seat and plans.has_feature(request.account, Feature.CAPACITY)):
+        return ""
+    hold = routing.own_hold(request.viewer.account_id, request.user.pk)
+    if hold.limit is None:
+        return ""
+    return _("%(held)s of at most %(limit)s") % {"held": hold.held, "limit": hold.limit}
 
 
 def _set_by(said: SetBy, is_available: bool) -> str:

@@ -57,6 +57,7 @@ class Viewer:
     locale: str
     availability: Literal["available", "away"]
     availability_note: str = ""  # "Ada set you to away.", shown above the switch
+    load_text: str = ""  # "3 of 10 tickets"
     id: int = 0
     status_alert: StatusAlert | None = None
     signal: str = ""  # comes when something about the viewer changed

@@ -90,7 +90,7 @@ def test_full_everywhere_it_stays_unassigned_and_may_be_given_by_hand(two):
     loads.reconcile(two.id, [ticket], NOON)
     [ada] = [agent for agent in queries.agents_with_state(two.id, NOON) if agent.user_id == two.ada]
     assert (ada.held, ada.limit, ada.is_full) == (3, 2, True)
-    assert hold(two, "ada") == Hold(3, 2)
+    assert hold(two, "ada") == queries.own_hold(two.id, two.ada, NOON) == Hold(3, 2)
 
 
 @pytest.mark.parametrize("strategy", Strategy)
@@ -447,6 +447,18 @@ def test_settings_that_make_no_sense_are_refused(desk, given, field):
         configure(desk, **given)
 
     assert refused.value.field == field
+
+
+def test_of_limits_by_type_the_nearest_is_shown(desk):
+    """R-CAP-5, R-CAP-10: what is held of that type, in points where tickets are weighed."""
+    limit(desk, "ada", CALL=10, MESSAGE=4, EMAIL_OTHER=9)
+    own(desk, "ada", 3, kind=MESSAGE)
+    own(desk, "ada", 5)
+    assert queries.own_hold(desk.id, desk.ada, NOON) == Hold(3, 4)
+
+    configure(desk, weighs=True, types={MAILS: 2})
+
+    assert queries.own_hold(desk.id, desk.ada, NOON) == Hold(10, 9)
 
 
 def test_as_many_queries_for_many_people_as_for_few(desk):

@@ -26,6 +26,7 @@ from deskhand.routing import queries as routing
 from deskhand.web.choices import Choice, ChoiceGroup, offered
 from deskhand.web.contacts import values as typed_values
 from deskhand.web.holders import by_field_for
+from deskhand.web.holding import named
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.records.rows import AskField
 from deskhand.web.records.values import is_editable
@@ -158,7 +159,7 @@ def back_url(status: str) -> str:
 def _owners(request: AccountRequest, chosen: str) -> tuple[ChoiceGroup, ...]:
     account_id = request.viewer.account_id
     nobody = (Choice("", _("Whom the routing chooses")), Choice("none", _("No owner")))
-    people = tuple(Choice(f"user:{a.user_id}", a.name) for a in routing.agents_with_state(account_id))
+    people = tuple(Choice(f"user:{a.user_id}", named(a)) for a in routing.agents_with_state(account_id))
     teams = tuple(
         Choice(f"team:{team.pk}", team.name)
         for team in Team.objects.filter(account_id=account_id).order_by("name", "id")

@@ -21,6 +21,7 @@ from deskhand.routing.queries import Agent, DayPlan, Standing
 from deskhand.routing.types import Status
 from deskhand.web.choices import Choice, Tab, joined
 from deskhand.web.hours import words
+from deskhand.web.holding import load_text
 from deskhand.web.hours.rows import Bar, Board, Coverage, Day24, Line, Now
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.shell import Person
@@ -123,11 +124,13 @@ def _line(
 ) -> Line:
     is_on = standing.status is Status.AVAILABLE
     now = words.now_of(standing)
-    open_text = ngettext("%(num)s open ticket", "%(num)s open tickets", agent.open_tickets)
+    open_text = ngettext("%(num)s open ticket", "%(num)s open tickets", agent.open_tickets) % {
+        "num": agent.open_tickets
+    }
     status_url = reverse("availability-status", args=[agent.user_id])
     return Line(
         agent.user_id, Person.named(agent.name, available=is_on), reverse("availability-person", args=[agent.user_id]),
-        Now(now.label, _until(plan, is_on), now.why), open_text % {"num": agent.open_tickets},
+        Now(now.label, _until(plan, is_on), now.why), open_text if agent.limit is None else f"{open_text} · {load_text(agent)}",
         f"{status_url}?{urlencode(asked)}" if asked else status_url, is_on, day_of(plan, start, end),
     )  # fmt: skip
 

@@ -14,6 +14,7 @@ from deskhand.crm.schema.defaults import PRIORITIES
 from deskhand.crm.segments import tag_rules
 from deskhand.desk import views as desk_views
 from deskhand.routing import queries as routing
+from deskhand.web.holding import load_text
 from deskhand.web.inbox import rows, words
 from deskhand.web.shell import Person
 from deskhand.web.workflows import card
@@ -59,7 +60,7 @@ def _owners(viewer: Viewer) -> tuple[rows.OwnerOption, ...]:
     people = [
         rows.OwnerOption(
             f"user:{a.user_id}", a.name, Person.named(a.name, available=a.is_available), is_viewer=a.user_id == viewer.user_id,
-            load_text=_("%(count)s open") % {"count": a.open_tickets},
+            load_text=load_text(a), is_full=a.is_full,
         )
         for a in sorted(agents, key=lambda a: a.user_id != viewer.user_id)
     ]  # fmt: skip

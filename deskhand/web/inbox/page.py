@@ -30,6 +30,7 @@ from deskhand.routing import queries as routing
 from deskhand.web import gone, moving, troubles
 from deskhand.web.files import has_remote_pictures, stands_inline, with_own_pictures
 from deskhand.web.frame import VIEW_SENTENCES, count_text, view_counts, view_words
+from deskhand.web.holding import load_text
 from deskhand.web.inbox import (
     causes,
     composing,
@@ -332,7 +333,7 @@ class TicketPageOf:
         people = [
             rows.OwnerOption(
                 f"user:{a.user_id}", a.name, Person.named(a.name, available=a.is_available), is_viewer=a.user_id == self.viewer.user_id,
-                load_text=_("%(count)s open") % {"count": a.open_tickets}, current=a.user_id == self.ticket.owner_id,
+                load_text=load_text(a), is_full=a.is_full, current=a.user_id == self.ticket.owner_id,
             )
             for a in agents
         ]  # fmt: skip

@@ -116,7 +116,7 @@ class StatusOption:
 
 @dataclass(frozen=True)
 class OwnerOption:
-    """`id` is posted: `user:12`, `team:3`, or empty for nobody. `load_text` e.g. "4 open" or "4 of 10"."""
+    """`id` is posted: `user:12`, `team:3`, or empty for nobody. `load_text` e.g. "4 open" or "4/10"."""
 
     id: str
     name: str
@@ -124,6 +124,7 @@ class OwnerOption:
     is_team: bool = False
     is_viewer: bool = False
     load_text: str = ""
+    is_full: bool = False  # may be given more by hand all the same (R-CAP-7)
     current: bool = False
     disabled: bool = False
     reason: str = ""

@@ -26,6 +26,7 @@ from deskhand.kernel.errors import Conflict
 from deskhand.routing import queries as routing
 from deskhand.web.choices import offered, with_kept
 from deskhand.web.frame import shell
+from deskhand.web.holding import named
 from deskhand.web.inbox import causes, common
 from deskhand.web.jinja import render
 from deskhand.web.middleware import AccountRequest
@@ -50,7 +51,10 @@ def ask(request: AccountRequest, thread_id: int) -> HttpResponse:
     agents = routing.agents_with_state(request.viewer.account_id)
     owner = str(thread.assignee_id or "")
     names = {str(pk): name for pk, name in names_of([thread.assignee_id or 0]).items()}
-    people = {"": _("No owner"), **with_kept({str(one.user_id): one.name for one in agents}, [owner], names)}
+    people = {
+        "": _("No owner"),
+        **with_kept({str(one.user_id): named(one) for one in agents}, [owner], names),
+    }
     context = {
         "url": reverse("thread-owner-save", args=[thread_id]), "back_url": reverse("inbox-view", args=[desk_views.CONVERSATIONS]),
         "subject": thread.subject or _("(no subject)"), "lines": _lines(thread), "shell": shell(request, view=desk_views.CONVERSATIONS),
