@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
-NAMES = ("ingest", "automation", "lists", "screens", "stream", "replay", "idle")
+NAMES = ("ingest", "automation", "lists", "screens", "stream", "replay", "routing-simulation", "idle")
 FAULTS, KILLS = "faults", "kills"  # no measurements, and long: not among all
 
 
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     if args.name == KILLS:
         return _run_kills(args)
     for name in NAMES if args.name == "all" else (args.name,):
-        result = import_module(f"deskhand.bench.{name}").run(args.scale)
+        result = import_module(f"deskhand.bench.{name.replace('-', '_')}").run(args.scale)
         if args.json:
             print(result.line(), flush=True)
             continue

@@ -18,9 +18,10 @@ from deskhand.crm.schema.defaults import AGENT_STATUS, ESCALATED
 from deskhand.kernel import calendars
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import account_scope
-from deskhand.routing import agents, capacity, hours, loads, rosters, skill_rules, waiting
+from deskhand.routing import agents, availability, capacity, hours, loads, rosters, skill_rules, waiting
 from deskhand.routing.decision import Batch, Cycle, Draft, Rule, Turns, content_key
 from deskhand.routing.models import RoutingRule
+from deskhand.routing.simulating import Office
 from deskhand.routing.strategies import Ledger, Room
 from deskhand.routing.types import (
     Asked,
@@ -59,7 +60,7 @@ def route(
     if not tickets:
         return []
     with account_scope(account_id):
-        rules = _rules(account_id, {ticket.channel_account_id for ticket in tickets})
+        rules = rules_of(account_id, {ticket.channel_account_id for ticket in tickets})
         due = [ticket for ticket in tickets if _is_due(rules, ticket, after_workflows)]
         locked = _lock_tickets(account_id, [ticket.ticket_id for ticket in due])
         due = [
@@ -125,7 +126,8 @@ def _is_back(roster: Roster, ticket: NewTicket) -> bool:
 # -- Reading ------------------------------------------------------------------------------------------------------
 
 
-def _rules(account_id: int, channel_account_ids: Iterable[int | None]) -> dict[int, Rule]:
+def rules_of(account_id: int, channel_account_ids: Iterable[int | None]) -> dict[int, Rule]:
+    """The rules of these channel accounts as values, by channel account. Two queries."""
     wanted = [channel for channel in channel_account_ids if channel is not None]
     found = RoutingRule.objects.filter(account_id=account_id, channel_account_id__in=wanted) if wanted else []
     deep = {
@@ -272,6 +274,22 @@ def _asked(
     return skill_rules.asked(account_id, by_set, now) if by_set else {}
 
 
+def office(
+    account_id: int,
+    rules: Mapping[int, Rule],
+    now: datetime,
+    owners: Iterable[int] = (),
+    asked: Iterable[Asked] = (),
+) -> Office:
+    """What the simulator walks through: these rules, whom they and the tickets name, and how much each may be given."""
+    users = {*owners, *(user_id for one in asked for user_id in (*one.user_ids, *one.relaxed_user_ids))}
+    users = users.union(*((*rule.user_ids, *rule.fallback_user_ids) for rule in rules.values()))
+    teams = {team_id for rule in rules.values() for team_id in (*rule.team_ids, *rule.fallback_team_ids)}
+    roster = rosters.read(account_id, users, teams, now)
+    facts = availability.facts_of(account_id, roster.people)
+    return Office(rules, roster, facts, capacity.terms_of(account_id, roster.people, now))
+
+
 def foresee(
     account_id: int, channel_account_id: int, now: datetime, ticket_type: str = loads.MAIL
 ) -> tuple[Draft, Ledger, Room]:
@@ -281,7 +299,7 @@ def foresee(
     skills. The number of queries is fixed.
     """
     with account_scope(account_id):
-        rules = _rules(account_id, [channel_account_id])
+        rules = rules_of(account_id, [channel_account_id])
         picking = {rule.id: rule for rule in rules.values()}
         roster = _roster(account_id, rules, picking, (), {}, now)
         weighs = capacity.binding(account_id).weighs

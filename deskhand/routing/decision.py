@@ -198,7 +198,8 @@ class Batch:
     closed: frozenset[int] = frozenset()
     agents: frozenset[str] = frozenset()
     weighs: bool = False
-    _pools: dict[tuple[int, int, int], Pool] = field(default_factory=dict)
+    #: Those sifted already, for who makes another batch of the same rules and roster.
+    pools: dict[tuple[int, int, int], Pool] = field(default_factory=dict)
     _pickers: dict[tuple[int, int, str], Picker] = field(default_factory=dict)
 
     def decide(self, tickets: Iterable[tuple[NewTicket, int]]) -> list[Draft]:
@@ -217,6 +218,16 @@ class Batch:
             for (rule_id, cycle, _), picker in self._pickers.items()
             if isinstance(picker, RoundRobin)
         }
+
+    def take_back(self, user_id: int, ticket_type: str, points: int, *, load: bool, held: bool) -> None:
+        """Somebody is done with a ticket; for who lets one batch go on while time passes, as the simulator does."""
+        if load:
+            self.ledgers[ticket_type].take_back(user_id, points)
+        if held:
+            self.room.take_back(user_id, ticket_type, points)
+        for picker in self._pickers.values():
+            if isinstance(picker, LoadBalanced):
+                picker.look_again(user_id)
 
     def _decide(self, ticket: NewTicket, turn: int) -> Draft:
         rule = self.rules.get(ticket.channel_account_id or 0)
@@ -279,31 +290,31 @@ class Batch:
 
     def _pool(self, rule: Rule, step: int) -> Pool:
         key = (rule.id, step, 0)
-        if key not in self._pools:
+        if key not in self.pools:
             users, teams = rule.targets(step)
             people = self.roster.pool(users, teams, with_extra=rule.include_extra_members)
-            self._pools[key] = self._sifted(rule, step, people, self._targeted(users, teams))
-        return self._pools[key]
+            self.pools[key] = self._sifted(rule, step, people, self._targeted(users, teams))
+        return self.pools[key]
 
     def _skilled(self, rule: Rule, step: Step, asked: Asked) -> Pool:
         key = (rule.id, step, asked.rule_id)
-        if key not in self._pools:
+        if key not in self.pools:
             users = asked.user_ids if step is Step.SKILLS else asked.relaxed_user_ids
             pool = self._sifted(rule, step, [self.roster.person(user_id) for user_id in users], ())
-            self._pools[key] = replace(
+            self.pools[key] = replace(
                 pool,
                 skills=asked.skills,
                 skill_rule=asked.name,
                 skill_rule_id=asked.rule_id,
                 second=asked.second,
             )
-        return self._pools[key]
+        return self.pools[key]
 
     def _of_one(self, rule: Rule, step: Step, user_id: int) -> Pool:
         key = (rule.id, step, user_id)
-        if key not in self._pools:
-            self._pools[key] = self._sifted(rule, step, [self.roster.person(user_id)], ())
-        return self._pools[key]
+        if key not in self.pools:
+            self.pools[key] = self._sifted(rule, step, [self.roster.person(user_id)], ())
+        return self.pools[key]
 
     def _contact_owner_pool(self, rule: Rule, ticket: NewTicket) -> Pool:
         """R-ROUTE-60, R-ROUTE-64, R-ROUTE-65: whoever may get no tickets is as no owner, so targets no team."""

@@ -144,6 +144,10 @@ class Ledger:
         self.loads[user_id] = self.loads.get(user_id, 0) + points
         self.turns[user_id] = turn
 
+    def take_back(self, user_id: int, points: int = 1) -> None:
+        """A ticket of theirs is done with; for who goes on with the same ledger."""
+        self.loads[user_id] -= points
+
     def copy(self) -> Ledger:
         return Ledger(dict(self.loads), dict(self.turns))
 
@@ -183,13 +187,16 @@ class Room:
         return limit is None or held + points <= limit or held == 0 < limit
 
     def is_full(self, user_id: int, ticket_type: str) -> bool:
-        """Nothing at all fits, nor will: what somebody holds only grows during a batch."""
+        """Nothing at all fits, nor will: what somebody holds only grows during a batch, unless it is taken back."""
         held, limit = self.standing(user_id, ticket_type)
         return limit is not None and held >= limit
 
     def take(self, user_id: int, ticket_type: str, points: int) -> None:
         self.held[user_id, ticket_type] = self.held.get((user_id, ticket_type), 0) + points
         self._totals[user_id] = self._totals.get(user_id, 0) + points
+
+    def take_back(self, user_id: int, ticket_type: str, points: int) -> None:
+        self.take(user_id, ticket_type, -points)
 
     def copy(self) -> Room:
         return Room(self.terms, dict(self.held))
@@ -220,6 +227,10 @@ class Field:
         return not self.room.is_bound or self.room.fits(user_id, self.ticket_type, points)
 
 
+#: Load against share, language, turn; then place, user, share, language again.
+_Entry = tuple[int, bool, int, int, int, int, bool]
+
+
 class Picker(Protocol):
     """Picks from one pool again and again, passing over whose limit leaves no room; the caller enters each pick in ledger
     and room under its `turn`."""
@@ -230,34 +241,48 @@ class Picker(Protocol):
 class LoadBalanced:
     """Water-filling: the smallest load from a heap, O(log n) a pick.
 
-    Loads and turns only grow, by this pool's picks or another's, so an outdated top is put back at its present
-    place and the next top is looked at. Who is full leaves the heap for good.
+    Loads and turns only grow during a batch, by this pool's picks or another's, so an outdated top is put back at its
+    present place and the next top is looked at. Who is full leaves the heap until `look_again`.
     """
 
     def __init__(self, field: Field) -> None:
         self._field = field
-        self._heap = [
-            (*self._standing(one.user_id, one.share, one.is_second), one.order, one.user_id, one.share, one.is_second)
+        self._latest: dict[int, _Entry] = {
+            one.user_id: (*_load_then_wait(one), one.share, one.is_second)
             for one in candidates(field.eligible, field.ledger, field.room, field.second)
-        ]  # fmt: skip
+        }
+        self._heap = list(self._latest.values())
         heapq.heapify(self._heap)
 
     def _standing(self, user_id: int, share: int, is_second: bool) -> tuple[int, bool, int]:
         load, turn = self._field.ledger.standing(user_id)
         return load * _FINE // share, is_second, turn
 
+    def look_again(self, user_id: int) -> None:
+        """They have less to do than before."""
+        known = self._latest.get(user_id)
+        if known is not None:
+            _, second, _, order, _, share, _ = known
+            self._latest[user_id] = (*self._standing(user_id, share, second), order, user_id, share, second)
+            heapq.heappush(self._heap, self._latest[user_id])
+
     def pick(self, turn: int, points: int = 1) -> int | None:
         heap, aside, found = self._heap, [], None
         while heap:
-            load, second, last, order, user_id, share, is_second = heap[0]
+            top = heap[0]
+            load, second, last, order, user_id, share, is_second = top
+            if self._latest[user_id] is not top:  # looked at again since
+                heapq.heappop(heap)
+                continue
             standing = self._standing(user_id, share, is_second)
             if standing != (load, second, last):
-                heapq.heapreplace(heap, (*standing, order, user_id, share, is_second))
+                self._latest[user_id] = (*standing, order, user_id, share, is_second)
+                heapq.heapreplace(heap, self._latest[user_id])
             elif self._field.fits(user_id, points):
                 found = user_id
                 break
             else:
-                top = heapq.heappop(heap)
+                heapq.heappop(heap)
                 if not self._field.room.is_full(user_id, self._field.ticket_type):
                     aside.append(top)  # a lighter ticket may fit
         for one in aside:
