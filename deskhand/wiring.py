@@ -65,12 +65,13 @@ from deskhand.crm.records.models import Ticket
 from deskhand.crm.records.store import Change
 from deskhand.crm.schema import properties
 from deskhand.crm.segments import segments
-from deskhand.delivery import calls, sender
+from deskhand.delivery import calls, push, sender
 from deskhand.delivery.models import State as Sending
 from deskhand.delivery.relays import Relay, default_relay
 from deskhand.delivery.sender import Written
 from deskhand.delivery.transports.http import HttpTransport
 from deskhand.delivery.transports.mail import MailTransport
+from deskhand.delivery.transports.push import PushTransport
 from deskhand.delivery.types import Answered, Entry, Pair, Transport, Verdict
 from deskhand.desk import (
     channels,
@@ -99,7 +100,7 @@ from deskhand.kernel.claimer import BatchClaimer, ClaimLoop
 from deskhand.kernel.database import wake
 from deskhand.kernel.database.scope import account_scope, current_account_id
 from deskhand.kernel.errors import DeskhandError, Invalid
-from deskhand.notifications import deciding, failures, telling, wishes
+from deskhand.notifications import deciding, failures, reaching, telling, wishes
 from deskhand.notifications import tasks as tasks_told
 from deskhand.notifications.types import Concerned, Topic
 from deskhand.routing import (
@@ -671,6 +672,7 @@ def note_answers(answers: Sequence[Answered]) -> None:
             replies.note_answers(own)
             call_answers.note(account_id, own)
             live.signal(account_id, replies.signals_of(own))
+            reaching.note(account_id, own)
             alarms.not_sending(_not_leaving(own))
 
 
@@ -766,7 +768,12 @@ def _usable(relay: Callable[[], Relay | None]) -> Relay | None:
 def transports() -> dict[str, Transport]:
     """The ways out."""
     to_phones = {way.key: way.transport() for way in channels.known.values()}
-    return {"mail": MailTransport(relay_for, have_relay), calls.TRANSPORT: HttpTransport(), **to_phones}
+    return {
+        "mail": MailTransport(relay_for, have_relay),
+        calls.TRANSPORT: HttpTransport(),
+        push.TRANSPORT: PushTransport(reaching.private_key, reaching.contact),
+        **to_phones,
+    }
 
 
 _connected = False

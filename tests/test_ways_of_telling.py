@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
-import pytest
+import json
 
-from deskhand.accounts.models import AuditEntry
+import pytest
+from django.conf import settings
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from deskhand import wiring
+from deskhand.accounts.models import AuditEntry, Membership, Role
 from deskhand.accounts.policy import viewer_for
+from deskhand.channels.email import alarms
 from deskhand.crm.records import tickets
+from deskhand.crm.records.models import Ticket
 from deskhand.delivery.models import OutboxEntry
+from deskhand.delivery.sender import Sender
+from deskhand.delivery.tests.test_push import Window
 from deskhand.desk import replies, threads
 from deskhand.desk.types import InboundMessage, Incoming, Mailbox
+from deskhand.events import dispatch
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock
-from deskhand.notifications import reading, wishes
-from deskhand.notifications.models import Notification
-from deskhand.notifications.types import Topic
+from deskhand.kernel.errors import NotFound
+from deskhand.notifications import reaching, reading, telling, wishes
+from deskhand.notifications.leaving import Leaving, Said, leave
+from deskhand.notifications.models import Browser, Chat, Notification, PushKey
+from deskhand.notifications.types import Concerned, Topic
 from deskhand.notifications.wishes import Default, ForAll, Ways
 from deskhand.routing import availability
 from deskhand.routing.types import Status
+from deskhand.testing.sites import calling_site
 
 
 @pytest.fixture
@@ -105,12 +119,12 @@ def test_who_switched_all_off_that_they_chose_is_not_asked_about_nobodys_tickets
 
 
 def test_a_lock_is_kept_in_the_log_R_NOT_12(world):
-    say(world, Topic.MENTION, Ways(bell=True, mail=True, popup=True), is_locked=True)
+    say(world, Topic.MENTION, Ways(bell=True, mail=True), is_locked=True)
 
     [entry] = AuditEntry.objects.filter(action="notification_defaults.updated")
 
     assert (entry.before["mention"], entry.after["mention"]) == (
-        ["bell", "mail", "popup"], ["bell", "mail", "popup", "locked"]
+        ["bell", "mail", "popup", "push", "chat"], ["bell", "mail", "locked"]
     )  # fmt: skip
 
 
@@ -160,3 +174,139 @@ def test_nothing_pops_up_for_who_is_away_and_it_waits_in_the_bell_R_NOT_14(world
     [line] = lines(world, world.bob)
 
     assert (line.pops_up, line.is_unread) == (False, True)
+
+
+# ── browsers and chat ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def there(monkeypatch):
+    monkeypatch.setenv("ALLOW_PRIVATE_HOSTS", "127.0.0.1")
+    with calling_site() as here:
+        yield here
+
+
+@pytest.fixture
+def window(world, there):
+    """A browser of Bob's."""
+    made = Window(f"{there.url}/push/bob")
+    reaching.add(world.account.pk, world.bob.pk, made.browser, "Firefox · Linux", clock.now())
+    return made
+
+
+def send_all():
+    """All that waits leaves, as the worker sends it; answers are heard."""
+    Sender(wiring.transports(), threads=0, jitter=lambda: 0.0).drain()
+
+
+def read(window, asked):
+    return json.loads(window.read(asked.body.encode("utf-8", "surrogateescape")))
+
+
+def test_a_mention_is_pushed_once_and_leads_to_the_ticket_R_NOT_4(world, ticket_id, mention, there, window):
+    mention()
+    event_id = Notification.objects.get(user_id=world.bob.pk).event_id
+    telling.tell(world.account.pk, dispatch.stored(world.account.pk, {event_id}, clock.now() - telling.OLD), Concerned())  # fmt: skip
+    send_all()
+
+    [asked] = there.asked
+    number = Ticket.objects.get(pk=ticket_id).number
+    assert read(window, asked) == {
+        "title": f"[#{number}] Refund", "body": "Ada Lovelace mentioned you", "path": f"/inbox/all-open/{ticket_id}",
+        "tag": asked.headers["topic"],
+    }  # fmt: skip
+
+
+def test_nothing_of_a_browser_or_a_chat_can_be_read_where_it_is_kept(world, window):
+    reaching.set_chat(world.account.pk, world.bob.pk, "slack", "https://hooks.slack.example/very-secret")
+
+    [browser], [chat] = Browser.objects.values(), Chat.objects.values()
+
+    assert "/push/bob" not in str(browser)
+    assert window.browser.secret not in str(browser)
+    assert "very-secret" not in str(chat)
+    reaching.private_key()
+    assert PushKey.objects.get().private != reaching.private_key()
+
+
+@pytest.mark.parametrize(("status", "stays"), [(201, True), (400, True), (410, False), (404, False)])
+def test_a_browser_that_wants_no_more_is_let_go_of_R_NOT_4(world, mention, there, window, status, stays):
+    there.says(status)
+    mention()
+
+    send_all()
+
+    assert Browser.objects.exists() is stays
+
+
+def test_one_event_is_posted_once_in_the_chat_that_one_named_R_NOT_15(world, ticket_id, mention, there):
+    reaching.set_chat(world.account.pk, world.bob.pk, "slack", f"{there.url}/services/T0")
+    mention()
+    send_all()
+
+    [asked] = there.asked
+    assert asked.path == "/services/T0"
+    number = Ticket.objects.get(pk=ticket_id).number
+    link = f"<{settings.SITE_URL}/inbox/all-open/{ticket_id}>"
+    assert asked.json["text"] == f"[#{number}] Refund\nAda Lovelace mentioned you\n{link}"
+
+
+@pytest.mark.parametrize("way", ["chosen otherwise", "switched off", "away", "may not see it"])
+def test_nothing_is_pushed_or_posted_against_wish_quiet_or_right(
+    world, ticket_id, there, window, settle, way
+):
+    """R-NOT-5, R-NOT-14, R-NOT-16"""
+    account_id, bob = world.account.pk, world.bob
+    reaching.set_chat(account_id, bob.pk, "slack", f"{there.url}/services/T0")
+    if way == "chosen otherwise":
+        wishes.choose(account_id, bob.pk, {Topic.MENTION: Ways(bell=True)})
+    elif way == "switched off":
+        wishes.set_for_all(account_id, bob.pk, ForAll(off=["push", "chat"]))
+    elif way == "away":
+        availability.set_by_hand(account_id, bob.pk, Status.AWAY, by=SYSTEM)
+    replies.comment(ticket_id, f"@{bob.username} look", by=world.ada)
+    if way == "may not see it":
+        own = {"records": {"ticket": dict.fromkeys(("view", "edit"), "own")}, "capabilities": []}
+        role = Role.objects.create(account=world.account, name="own", permissions=own)
+        Membership.objects.filter(account=world.account, user=bob).update(role=role)
+    settle()
+    send_all()
+
+    assert there.asked == []
+
+
+def test_a_failure_is_pushed_too(world, settle, there):
+    """R-NOT-8: by the same plan as all else."""
+    mine = Window(f"{there.url}/push/ada")
+    reaching.add(world.account.pk, world.ada.pk, mine.browser, "", clock.now())
+    wishes.choose(world.account.pk, world.ada.pk, {Topic.FAILURE: Ways(push=True)})
+    alarms.stopped(world.channel.pk)
+    settle()
+    send_all()
+
+    [asked] = there.asked
+    assert read(mine, asked)["title"].endswith("Mail is no longer received")
+    assert Notification.objects.filter(user_id=world.ada.pk).count() == 0
+
+
+def test_a_browser_is_one_persons_who_allowed_it_last(world, window):
+    reaching.add(world.account.pk, world.eve.pk, window.browser, "Firefox · Linux", clock.now())
+
+    assert [one.user_id for one in Browser.objects.all()] == [world.eve.pk]
+    with pytest.raises(NotFound):
+        reaching.remove(world.account.pk, world.bob.pk, Browser.objects.get().pk)
+
+
+def test_telling_many_in_browsers_and_chats_asks_as_often_as_few(world, ticket_id, window, there):
+    reaching.set_chat(world.account.pk, world.bob.pk, "slack", f"{there.url}/services/T0")
+
+    def queries(count):
+        told = [
+            Leaving(world.bob.pk, Topic.MENTION, f"{count}:{n}", Ways(push=True, chat=True), lambda _people: Said("A", "B", "/c"))
+            for n in range(count)
+        ]  # fmt: skip
+        with CaptureQueriesContext(connection) as asked:
+            leave(world.account.pk, told)
+        return len(asked)
+
+    assert queries(1) == queries(20)

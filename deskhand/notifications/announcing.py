@@ -128,4 +128,5 @@ def _said(one: Announcement, _people: People) -> Said:
         title=one.subject or one.name,
         text="\n\n".join(part for part in (one.text, one.name) if part),
         path=pages.record(one.object_type, one.record_id),
+        line=" ".join(one.text.split()) or (one.name if one.subject else ""),
     )

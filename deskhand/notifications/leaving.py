@@ -15,6 +15,9 @@ from django.utils import translation
 from deskhand.accounts.mails import letter
 from deskhand.accounts.models import Account, User
 from deskhand.delivery import outbox
+from deskhand.delivery.push import Message
+from deskhand.delivery.types import NewSend
+from deskhand.notifications import reaching
 from deskhand.notifications.types import Topic
 from deskhand.notifications.wishes import Ways
 from deskhand.notifications.wording import mail_of
@@ -29,6 +32,7 @@ class Said:
     title: str
     text: str  # what a mail says above the link
     path: str  # of the page that it leads to
+    line: str = ""  # what is said under the title where there is little room
 
 
 @dataclass(frozen=True)
@@ -47,17 +51,28 @@ def leave(account_id: int, told: Sequence[Leaving], others: Collection[int] = ()
 
     `others` are people whom the words name: `words` is given them with those who read. A fixed number of queries.
     """
-    told = [one for one in told if one.ways.mail]
+    told = [one for one in told if one.ways.leaves]
     if not told:
         return 0
     account = Account.objects.get(pk=account_id)
     people = User.objects.in_bulk({one.user_id for one in told} | set(others))
-    sends = []
+    doors = reaching.doors(
+        account_id,
+        {one.user_id for one in told if one.ways.push},
+        {one.user_id for one in told if one.ways.chat},
+    )
+    sends: list[NewSend] = []
+    mails = 0
     for one in told:
         user = people[one.user_id]
         with translation.override(user.locale or account.locale):
             said = one.words(people)
-            text = mail_of(f"{said.text}\n{settings.SITE_URL}{said.path}")
-            sends.append(letter(account, user, said.title, text, key=one.key))
+            if one.ways.mail:
+                text = mail_of(f"{said.text}\n{settings.SITE_URL}{said.path}")
+                sends.append(letter(account, user, said.title, text, key=one.key))
+                mails += 1
+            message = Message(said.title, said.line, said.path)
+            sends += doors.pushes(one.user_id, message, one.key) if one.ways.push else []
+            sends += doors.posts(one.user_id, message, one.key) if one.ways.chat else []
     outbox.enqueue(sends)
-    return len(sends)
+    return mails

@@ -61,4 +61,4 @@ def _said(about: InWorkflow, by: Actor, people: People) -> Said:
     writer = people[by.id].name if by.id is not None and by.id in people else ""
     title = f"{sentence(Topic.MENTION, writer)}: {about.name}"
     path = pages.step_comment(about.workflow_id, about.comment_id)
-    return Said(title=title, text=f"{title}\n\n{about.text}\n", path=path)
+    return Said(title=title, text=f"{title}\n\n{about.text}\n", path=path, line=" ".join(about.text.split()))

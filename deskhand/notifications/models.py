@@ -82,3 +82,41 @@ class Personal(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account_id", "user_id"], name="personal_once")]
+
+
+class Browser(models.Model):
+    """A browser that somebody allowed to show what they are told; its address and keys are encrypted."""
+
+    account_id = models.BigIntegerField()
+    user_id = models.BigIntegerField()
+    name = models.TextField()  # as it called itself
+    mark = models.TextField()  # reaching.mark_of
+    endpoint = models.TextField()
+    key = models.TextField()
+    secret = models.TextField()
+    added_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account_id", "mark"], name="browser_once")]
+        indexes = [models.Index(fields=["account_id", "user_id"], name="browser_of_user")]
+
+
+class Chat(models.Model):
+    """The incoming webhook of a chat in which somebody wants to be told; its address is encrypted."""
+
+    account_id = models.BigIntegerField()
+    user_id = models.BigIntegerField()
+    service = models.TextField()  # delivery.chats.NAMES
+    address = models.TextField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account_id", "user_id"], name="chat_once")]
+
+
+class PushKey(models.Model):
+    """The one key by which push services know this installation, encrypted."""
+
+    private = models.TextField()
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="one_push_key")]

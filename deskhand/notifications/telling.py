@@ -118,6 +118,7 @@ def _said(ticket: Ticket, notice: Notice, people: People) -> Said:
         title=f"[#{ticket.number}] {ticket.subject}",
         text=f"{line}\n\n{name}",
         path=pages.ticket(ticket.pk, notice.task_id),
+        line=line,
     )
 
 

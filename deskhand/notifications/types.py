@@ -36,7 +36,8 @@ class Kind(StrEnum):
 
 #: What is told of records of all kinds, not of tickets alone.
 ABOUT_RECORDS = frozenset({Topic.TASK, Topic.REMINDER, Topic.NOTICE})
-#: Who is told by which way, unless they chose otherwise (R-NOT-12). The bell rings for all but what is asked for.
+#: Who is told by which way, unless they chose otherwise (R-NOT-12). The bell rings for all but what is asked for; what pops
+#: up comes to their browsers and their chat, too, where they named some.
 MAILED = frozenset({Topic.MENTION})
 POPPING = frozenset({Topic.MENTION, Topic.ASSIGNED})
 ASKED_FOR = frozenset({Topic.UNASSIGNED})

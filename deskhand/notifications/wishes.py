@@ -21,6 +21,8 @@ class Way(StrEnum):
     BELL = "bell"
     MAIL = "mail"
     POPUP = "popup"  # on the page that is open
+    PUSH = "push"  # in the browsers that they allowed
+    CHAT = "chat"  # where their incoming webhook leads
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class Ways:
     bell: bool = False
     mail: bool = False
     popup: bool = False
+    push: bool = False
+    chat: bool = False
 
     @classmethod
     def of(cls, names: Iterable[str]) -> Ways:
@@ -51,6 +55,11 @@ class Ways:
     def is_loud(self) -> bool:
         """Whether more than the bell rings."""
         return self != Ways(self.bell)
+
+    @property
+    def leaves(self) -> bool:
+        """Whether anything leaves the house."""
+        return self.mail or self.push or self.chat
 
     @property
     def is_kept(self) -> bool:
@@ -91,7 +100,13 @@ class Wishes:
 
 
 def of_deskhand(topic: Topic) -> Ways:
-    return Ways(bell=topic not in ASKED_FOR, mail=topic in MAILED, popup=topic in POPPING)
+    return Ways(
+        bell=topic not in ASKED_FOR,
+        mail=topic in MAILED,
+        popup=topic in POPPING,
+        push=topic in POPPING,
+        chat=topic in POPPING,
+    )
 
 
 def of_many(account_id: int, user_ids: Collection[int]) -> Wishes:

@@ -42,7 +42,14 @@ def calling_site(host: str = "127.0.0.1", port: int = 0) -> Iterator[Site]:
         def do_POST(self) -> None:
             length = int(self.headers.get("content-length", 0))
             headers = {name.lower(): value for name, value in self.headers.items()}
-            here.asked.append(Asked(self.command, self.path, headers, self.rfile.read(length).decode()))
+            here.asked.append(
+                Asked(
+                    self.command,
+                    self.path,
+                    headers,
+                    self.rfile.read(length).decode("utf-8", "surrogateescape"),
+                )
+            )
             status, more, body = here.answers.pop(0) if len(here.answers) > 1 else here.answers[0]
             self.send_response(status)
             for name, value in more.items():

@@ -124,6 +124,12 @@ def _sign_in_hosts() -> list[str]:
     return [f"{issuer.scheme}://{issuer.netloc}" for issuer in issuers if issuer.netloc]
 
 
+@cache
+def push_worker() -> str:
+    """Not a static file: those have an address that changes, and hold for the pages below it alone."""
+    return (HERE / "worker" / "push-worker.js").read_text()
+
+
 def content_security_policy() -> str:
     """Return the policy of every page. Inline scripts: none but the import map, named by its hash.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,20 +15,12 @@ from deskhand.automation.actions import choices
 from deskhand.automation.actions.forms import Around, Input, Option, Setting
 from deskhand.automation.actions.types import Doing, Done, Group, failed
 from deskhand.automation.webcalls import Caller, Fillers, Wanted
+from deskhand.delivery import chats
 from deskhand.delivery.calls import Call
+from deskhand.delivery.chats import NAMES, SLACK
 from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import Invalid
 from deskhand.notifications import pages
-
-SLACK, TEAMS, MATTERMOST, DISCORD = "slack", "teams", "mattermost", "discord"
-NAMES = {SLACK: "Slack", TEAMS: "Microsoft Teams", MATTERMOST: "Mattermost", DISCORD: "Discord"}
-_BREAK = "\u200b"  # is not seen, and parts what would be markup
-LONGEST = {
-    SLACK: 3_000,
-    TEAMS: 8_000,
-    MATTERMOST: 8_000,
-    DISCORD: 1_900,
-}  # characters, within what each takes
 
 
 class PostToChat(Caller):
@@ -94,8 +85,7 @@ def _posts(batch: Sequence[Doing]) -> list[Call | str]:
             fillers.of(doing)
             service, text = str(doing.settings["service"]), doing.fill(doing.settings["text"]).strip()
             url = fillers.secret(str(doing.settings["secret"])).strip()
-            headers = {"content-type": "application/json"}
-            found.append(Call("POST", url, headers, json.dumps(body_of(service, text, _link(doing)))))
+            found.append(chats.call(service, url, text, _link(doing)))
         except Invalid as unfit:
             found.append(unfit.message)
     return found
@@ -103,40 +93,3 @@ def _posts(batch: Sequence[Doing]) -> list[Call | str]:
 
 def _link(doing: Doing) -> str:
     return f"{django_settings.SITE_URL}{pages.record(doing.object_type, doing.record_id)}"
-
-
-def body_of(service: str, text: str, link: str) -> dict[str, Any]:
-    """What each service takes. Nothing that a customer wrote mentions anybody, or becomes markup."""
-    text = text[: LONGEST[service]]
-    match service:
-        case "slack":
-            return {"text": _for_slack(text) + (f"\n<{link}>" if link else ""), "unfurl_links": False}
-        case "teams":
-            return _card(text, link)
-        case "discord":
-            return {"content": f"{_unlinked(text)}\n{link}".strip(), "allowed_mentions": {"parse": []}}
-    quiet = _unlinked(text).replace("@", f"@{_BREAK}")  # so that nobody is called
-    return {"text": f"{quiet}\n{link}".strip()}
-
-
-def _unlinked(text: str) -> str:
-    """No words that stand for an address of somebody's choice."""
-    return text.replace("](", f"]{_BREAK}(")
-
-
-def _for_slack(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def _card(text: str, link: str) -> dict[str, Any]:
-    """Workflows in Teams take a message with an adaptive card; a run of text has no markup."""
-    card: dict[str, Any] = {
-        "$schema": "http://adaptivecards.io/schemas/adaptive-card.json", "type": "AdaptiveCard", "version": "1.4",
-        "body": [{"type": "RichTextBlock", "inlines": [{"type": "TextRun", "text": text}]}],
-    }  # fmt: skip
-    if link:
-        card["actions"] = [{"type": "Action.OpenUrl", "title": _("Open"), "url": link}]
-    return {
-        "type": "message",
-        "attachments": [{"contentType": "application/vnd.microsoft.card.adaptive", "content": card}],
-    }

@@ -9,10 +9,10 @@ import pytest
 from deskhand import wiring
 from deskhand.automation import secrets
 from deskhand.automation.actions import reading
-from deskhand.automation.actions.post_to_chat import LONGEST, NAMES, body_of
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.models import StepStatus
 from deskhand.automation.tests.doings import doing_of
+from deskhand.delivery.chats import LONGEST, NAMES, body_of
 from deskhand.delivery.models import OutboxEntry
 from deskhand.delivery.sender import Sender
 from deskhand.events.types import SYSTEM

@@ -6,7 +6,7 @@ have been done is tried again too: it carries the same key, so the other side ca
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
@@ -35,32 +35,47 @@ class HttpTransport:
         return set(pairs)
 
     def send(self, entry: Entry) -> Answer:
-        from deskhand.kernel import http  # late: 2 MB
-
         call = calls.opened(entry.payload, entry.account_id)
         headers = calls.signed_headers(call, entry.payload["key"], clock.now())
-        if not connection.in_atomic_block:
-            connection.close()  # to the pool: a server that takes its time must not keep it from others
-        try:
-            answer = http.fetch(
-                call.method, call.url, headers=headers, body=call.body.encode(), seconds=SECONDS, at_most=AT_MOST,
-                cut=True, redirects=0,
-            )  # fmt: skip
-        except (Invalid, Rejected) as refusal:
-            return _said(Verdict.REFUSED, str(refusal))
-        except (Unreachable, Ambiguous) as trouble:
-            return _said(Verdict.LATER, str(trouble))
-        reply = Reply(answer.status, answer.body.decode("utf-8", "replace"))
-        words = _("%(place)s answered %(status)s: %(text)s") % {
-            "place": call.place, "status": reply.status, "text": " ".join(reply.body.split())[:SHOWN],
-        }  # fmt: skip
-        return _said(verdict_of(reply.status), words, reply, wait_of(answer.headers.get("retry-after", "")))
+        return asked(call.method, call.url, headers, call.body.encode(), place=call.place)
 
     def rest(self) -> None:
         """Nothing stays open."""
 
     def close(self) -> None:
         """Nothing stays open."""
+
+
+def asked(
+    method: str,
+    url: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    place: str,
+    patience: float = GIVE_UP_AFTER,
+) -> Answer:
+    """Ask once. `place` is what people are told of the address, which may be a secret."""
+    from deskhand.kernel import http  # late: 2 MB
+
+    def said(verdict: Verdict, words: str, reply: Reply | None = None, wait: float = 0.0) -> Answer:
+        return Answer(verdict, words, reply=reply, wait=wait, patience=patience)
+
+    if not connection.in_atomic_block:
+        connection.close()  # to the pool: a server that takes its time must not keep it from others
+    try:
+        answer = http.fetch(
+            method, url, headers=headers, body=body, seconds=SECONDS, at_most=AT_MOST, cut=True, redirects=0
+        )
+    except (Invalid, Rejected) as refusal:
+        return said(Verdict.REFUSED, str(refusal))
+    except (Unreachable, Ambiguous) as trouble:
+        return said(Verdict.LATER, str(trouble))
+    reply = Reply(answer.status, answer.body.decode("utf-8", "replace"))
+    words = _("%(place)s answered %(status)s: %(text)s") % {
+        "place": place, "status": reply.status, "text": " ".join(reply.body.split())[:SHOWN],
+    }  # fmt: skip
+    return said(verdict_of(reply.status), words, reply, wait_of(answer.headers.get("retry-after", "")))
 
 
 def verdict_of(status: int) -> Verdict:
@@ -80,7 +95,3 @@ def wait_of(retry_after: str) -> float:
         return 0.0
     until = until if until.tzinfo else until.replace(tzinfo=UTC)
     return min(max(0.0, (until - clock.now()).total_seconds()), MOST_WAIT)
-
-
-def _said(verdict: Verdict, words: str, reply: Reply | None = None, wait: float = 0.0) -> Answer:
-    return Answer(verdict, words, reply=reply, wait=wait, patience=GIVE_UP_AFTER)

@@ -14,15 +14,27 @@ from deskhand.accounts.models import Account
 from deskhand.accounts.plans import Feature
 from deskhand.accounts.policy import Action
 from deskhand.accounts.types import Viewer
+from deskhand.delivery import chats, push
 from deskhand.kernel import clock
-from deskhand.notifications import failures, pages, reading, wishes
+from deskhand.notifications import failures, pages, reaching, reading, wishes
+from deskhand.notifications.reaching import Tried
 from deskhand.notifications.reading import Line
 from deskhand.notifications.types import ABOUT_RECORDS, Kind, Topic
 from deskhand.notifications.wishes import Way, Ways
 from deskhand.notifications.wording import failed, heading, sentence
 from deskhand.web.choices import Tab
 from deskhand.web.frame import unread_text
-from deskhand.web.notifications.rows import BellList, Cell, Group, Told, TopicLine, WayLine
+from deskhand.web.notifications.rows import (
+    BellList,
+    BrowserLine,
+    Cell,
+    Group,
+    ReachedPage,
+    Told,
+    TopicLine,
+    TriedLine,
+    WayLine,
+)
 from deskhand.web.shell import Person
 
 IN_BELL = 20
@@ -84,6 +96,13 @@ WAYS = {
         gettext_lazy("A short message at the edge of the page of Deskhand that you have open."),
     ),
     Way.MAIL: (gettext_lazy("Email"), gettext_lazy("A mail to the address that you sign in with.")),
+    Way.PUSH: (
+        gettext_lazy("Browser"),
+        gettext_lazy(
+            "A message of the browsers that you allow below, also while no page of Deskhand is open."
+        ),
+    ),
+    Way.CHAT: (gettext_lazy("Chat"), gettext_lazy("A message in the chat whose address you give below.")),
 }
 POPS_FOR = timedelta(minutes=1)  # what is older, or was seen, pops up no more
 
@@ -205,6 +224,38 @@ def _line(topic: Topic, ways: Ways, is_locked: bool) -> TopicLine:
 def ways(off: Collection[str]) -> list[WayLine]:
     """What one can switch off altogether, whatever is chosen of each topic (R-NOT-5)."""
     return [WayLine(way.value, str(label), str(text), way not in off) for way, (label, text) in WAYS.items()]
+
+
+def reached(viewer: Viewer) -> ReachedPage:
+    """Where somebody can be told beside their mailbox."""
+    mine = reaching.reached(viewer.account_id, viewer.user_id)
+    return ReachedPage(
+        browsers=tuple(
+            BrowserLine(one.pk, one.name or _("A browser"), one.mark, one.added_at, _tried(tried))
+            for one, tried in mine.browsers
+        ),
+        push_key=push.public_key(reaching.private_key()),
+        services=tuple((key, name) for key, name in chats.NAMES.items()),
+        service=mine.chat.service if mine.chat else "",
+        service_name=chats.NAMES[mine.chat.service] if mine.chat else "",
+        place=mine.chat_place,
+        tried=_tried(mine.chat_tried),
+    )
+
+
+def _tried(tried: Tried | None) -> TriedLine | None:
+    if tried is None:
+        return None
+    if tried.is_sent:
+        return TriedLine(_("The last message was taken."), "green", tried.at)
+    if tried.is_failed:
+        return TriedLine(_("The last message failed: %(why)s") % {"why": tried.error}, "red", tried.at)
+    waits = (
+        _("It will be tried again: %(why)s") % {"why": tried.error}
+        if tried.error
+        else _("A message is on its way.")
+    )
+    return TriedLine(waits, "amber", tried.at)
 
 
 def may_set_defaults(viewer: Viewer, account: Account) -> bool:

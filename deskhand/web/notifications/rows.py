@@ -66,3 +66,36 @@ class TopicLine:
     help: str
     cells: tuple[Cell, ...]
     is_locked: bool = False  # for everybody, by an administrator
+
+
+@dataclass(frozen=True)
+class TriedLine:
+    """What came of the last message."""
+
+    text: str
+    tone: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class BrowserLine:
+    id: int
+    name: str
+    mark: str
+    added_at: datetime
+    tried: TriedLine | None
+
+
+@dataclass(frozen=True)
+class ReachedPage:
+    """Where somebody can be told beside their mailbox."""
+
+    browsers: tuple[BrowserLine, ...]
+    push_key: str
+    services: tuple[tuple[str, str], ...]
+    service: str = ""  # of the chat; empty: none
+    service_name: str = ""
+    place: str = ""  # its address without what is secret in it
+    tried: TriedLine | None = None
+    error: str = ""  # why a new address was not taken
+    browser_error: str = ""  # why a browser was not

@@ -21,6 +21,21 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("settings/notifications/clear", views.clear_settings, name="notification-settings-clear"),
     path("settings/notifications/forget", views.forget_settings, name="notification-settings-forget"),
     path("settings/notifications/ways/<key:way>", views.switch_way, name="notification-way"),
+    path("settings/notifications/browsers/add", views.add_browser, name="notification-browser-add"),
+    path(
+        "settings/notifications/browsers/<id:browser_id>/remove",
+        views.remove_browser,
+        name="notification-browser-remove",
+    ),
+    path(
+        "settings/notifications/browsers/<id:browser_id>/try",
+        views.try_browser,
+        name="notification-browser-try",
+    ),
+    path("settings/notifications/chat/save", views.save_chat, name="notification-chat-save"),
+    path("settings/notifications/chat/remove", views.remove_chat, name="notification-chat-remove"),
+    path("settings/notifications/chat/try", views.try_chat, name="notification-chat-try"),
+    path("push-worker.js", views.push_worker, name="push-worker"),
     path("settings/notifications/defaults", views.defaults, name="notification-defaults"),
     path("settings/notifications/defaults/save", views.save_defaults, name="notification-defaults-save"),
 ]

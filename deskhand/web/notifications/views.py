@@ -6,24 +6,27 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_POST, require_safe
 
 from deskhand.accounts import policy
 from deskhand.accounts.policy import Action
+from deskhand.delivery.push import Browser
 from deskhand.events.types import Actor
 from deskhand.kernel import clock
-from deskhand.kernel.errors import NotFound
+from deskhand.kernel.errors import Invalid, NotFound
 from deskhand.kernel.text import whole
-from deskhand.notifications import reading, wishes
+from deskhand.notifications import reaching, reading, wishes
 from deskhand.notifications.types import Topic
 from deskhand.notifications.wishes import Default, Way, Ways
+from deskhand.web import assets
 from deskhand.web.frame import framed, shell
 from deskhand.web.jinja import render, wants_fragment
-from deskhand.web.middleware import AccountRequest
-from deskhand.web.notifications import page
+from deskhand.web.middleware import AccountRequest, for_everybody
+from deskhand.web.notifications import browsers, page
+from deskhand.web.notifications.rows import ReachedPage
 
 
 @require_GET
@@ -72,6 +75,10 @@ def read_failure(request: AccountRequest, kind: str, object_id: int) -> HttpResp
 
 @require_GET
 def settings(request: AccountRequest) -> HttpResponse:
+    return _mine(request, page.reached(request.viewer))
+
+
+def _mine(request: AccountRequest, reached: ReachedPage, status: int = 200) -> HttpResponse:
     mine = wishes.for_all(request.viewer.account_id, request.viewer.user_id)
     topics = page.topics(request.viewer)
     context = {
@@ -79,8 +86,11 @@ def settings(request: AccountRequest) -> HttpResponse:
         "ways": page.ways(mine.off),
         "is_quiet": mine.is_quiet,
         "has_locked": any(topic.is_locked for topic in topics),
+        "reached": reached,
     }
-    return _settings(request, "settings", "notification-settings", context)
+    answer = _settings(request, "settings", "notification-settings", context)
+    answer.status_code = status
+    return answer
 
 
 def _settings(request: AccountRequest, template: str, name: str, context: dict[str, object]) -> HttpResponse:
@@ -135,6 +145,70 @@ def switch_way(request: AccountRequest, way: str) -> HttpResponse:
     off = set(mine.off) - {way} if "on" in request.POST else {*mine.off, way}
     wishes.set_for_all(account_id, user_id, replace(mine, off=off))
     return redirect("notification-settings")
+
+
+# ── browsers and chat ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@for_everybody
+@require_safe
+def push_worker(request: HttpRequest) -> HttpResponse:
+    """The script that browsers keep, to show what is pushed; at the root, so that it holds for all pages."""
+    answer = HttpResponse(assets.push_worker(), content_type="text/javascript; charset=utf-8")
+    answer.headers["Cache-Control"] = "no-cache"
+    return answer
+
+
+@require_POST
+def add_browser(request: AccountRequest) -> HttpResponse:
+    given = request.POST
+    browser = Browser(given.get("endpoint", ""), given.get("key", ""), given.get("secret", ""))
+    name = browsers.name_of(request.headers.get("user-agent", ""))
+    try:
+        reaching.add(request.viewer.account_id, request.viewer.user_id, browser, name, clock.now())
+    except Invalid as refusal:
+        return _mine(request, replace(page.reached(request.viewer), browser_error=refusal.message), 422)
+    return _saved(request, "notification-settings")
+
+
+@require_POST
+def remove_browser(request: AccountRequest, browser_id: int) -> HttpResponse:
+    reaching.remove(request.viewer.account_id, request.viewer.user_id, browser_id)
+    return _saved(request, "notification-settings")
+
+
+@require_POST
+def try_browser(request: AccountRequest, browser_id: int) -> HttpResponse:
+    reaching.try_browser(request.viewer.account_id, request.viewer.user_id, browser_id)
+    return _on_its_way(request)
+
+
+def _on_its_way(request: AccountRequest) -> HttpResponse:
+    messages.info(request, _("A test is on its way."))
+    return redirect("notification-settings")
+
+
+@require_POST
+def save_chat(request: AccountRequest) -> HttpResponse:
+    service, address = request.POST.get("service", ""), request.POST.get("address", "")
+    try:
+        reaching.set_chat(request.viewer.account_id, request.viewer.user_id, service, address)
+    except Invalid as refusal:
+        known = replace(page.reached(request.viewer), service=service, error=refusal.message)
+        return _mine(request, known, 422)
+    return _saved(request, "notification-settings")
+
+
+@require_POST
+def remove_chat(request: AccountRequest) -> HttpResponse:
+    reaching.forget_chat(request.viewer.account_id, request.viewer.user_id)
+    return _saved(request, "notification-settings")
+
+
+@require_POST
+def try_chat(request: AccountRequest) -> HttpResponse:
+    reaching.try_chat(request.viewer.account_id, request.viewer.user_id)
+    return _on_its_way(request)
 
 
 # ── for everybody ────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -14,12 +14,13 @@ from deskhand.automation.models import Workflow
 from deskhand.channels.email import alarms
 from deskhand.crm.records import tasks, tickets
 from deskhand.crm.records.tasks import Wanted
+from deskhand.delivery import push
 from deskhand.desk import replies
 from deskhand.events.dispatch import Dispatcher
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock
 from deskhand.notifications import pages
-from deskhand.notifications.models import Notification
+from deskhand.notifications.models import Browser, Notification
 from deskhand.web.tests.conftest import queries_of
 from deskhand.web.tests.test_inbox import texts
 
@@ -291,6 +292,76 @@ def test_what_pops_up_is_in_the_bell_for_a_minute_R_NOT_4(told, grace, office):
         Notification.objects.update(created_at=clock.now() - timedelta(seconds=61))
 
     assert "data-popup" not in grace.get("/notifications/bell").content.decode()
+
+
+# ── browsers and chat ────────────────────────────────────────────────────────────────────────────────────────────────
+
+KEY = push.public_key(push.new_key())
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+BROWSER = {"endpoint": "https://push.example/very-secret", "key": KEY, "secret": "A" * 22}
+SETTINGS = "/settings/notifications"
+
+
+def test_a_browser_is_allowed_tried_and_removed_by_who_allowed_it_R_NOT_4(grace, ada, office):
+    add = f"{SETTINGS}/browsers/add"
+    for _n in range(2):  # twice is once
+        assert grace.post(add, BROWSER, headers={"User-Agent": FIREFOX})["Location"] == SETTINGS
+    with office.inside():
+        pk = Browser.objects.get().pk
+
+    page = grace.get(SETTINGS).content.decode()
+    assert "Firefox · Linux" in page
+    assert "very-secret" not in page
+    assert "Firefox" not in texts(ada.get(SETTINGS))
+    for verb in ("try", "remove"):
+        assert ada.post(f"{SETTINGS}/browsers/{pk}/{verb}").status_code == 404
+    grace.post(f"{SETTINGS}/browsers/{pk}/try")
+    assert "A message is on its way." in texts(grace.get(SETTINGS))
+    assert grace.post(f"{SETTINGS}/browsers/{pk}/remove")["Location"] == SETTINGS
+    assert "Firefox" not in texts(grace.get(SETTINGS))
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"endpoint": "file:///etc/passwd"}, {"endpoint": ""}, {"key": "x"}, {"secret": "\0"}]
+)
+def test_what_is_no_browser_is_refused(grace, office, wrong):
+    answer = grace.post(f"{SETTINGS}/browsers/add", BROWSER | wrong)
+
+    assert answer.status_code == 422
+    assert 'role="alert"' in answer.content.decode()
+    with office.inside():
+        assert not Browser.objects.exists()
+
+
+def test_a_chat_is_named_tried_and_forgotten_and_its_address_is_never_shown_R_NOT_4(grace, ada):
+    chat = {"service": "mattermost", "address": " https://chat.example/hooks/very-secret "}
+    assert grace.post(f"{SETTINGS}/chat/save", chat)["Location"] == SETTINGS
+
+    page = grace.get(SETTINGS).content.decode()
+    assert "https://chat.example/…" in page
+    assert "very-secret" not in page
+    assert ada.post(f"{SETTINGS}/chat/try").status_code == 404
+    grace.post(f"{SETTINGS}/chat/try")
+    assert "A message is on its way." in texts(grace.get(SETTINGS))
+    grace.post(f"{SETTINGS}/chat/remove")
+    assert "chat.example" not in grace.get(SETTINGS).content.decode()
+
+
+@pytest.mark.parametrize("wrong", [{"service": "icq"}, {"address": "nonsense"}, {"address": "https://a:b@chat.example/x"}, {"address": "https://chat.example/" + "x" * 2_000}])  # fmt: skip
+def test_an_address_that_is_none_is_refused_with_why(grace, wrong):
+    answer = grace.post(
+        f"{SETTINGS}/chat/save", {"service": "slack", "address": "https://chat.example/x"} | wrong
+    )
+
+    assert answer.status_code == 422
+    assert 'id="chat-address-error"' in answer.content.decode()
+
+
+def test_the_worker_of_pushes_stands_at_the_root_for_who_is_not_signed_in_too(client):
+    answer = client.get("/push-worker.js")
+
+    assert answer.headers["Content-Type"].startswith("text/javascript")
+    assert b"showNotification" in answer.content
 
 
 # ── the profile ──────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -29,18 +29,21 @@ from deskhand.crm.schema.types import Kind
 from deskhand.crm.schema.types import Option as Tag
 from deskhand.crm.segments import members, segments, tag_rules
 from deskhand.crm.segments.models import SegmentKind
+from deskhand.delivery import push
 from deskhand.delivery.models import OutboxEntry, SinkMail, State
 from deskhand.desk import later, replies, snippets
 from deskhand.desk.models import Attachment, CustomView, DraftFile, LaterReply, Message, Snippet, Thread
 from deskhand.desk.types import StoredFile
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock, files, jobs
-from deskhand.notifications.models import Notification
+from deskhand.notifications import reaching
+from deskhand.notifications.models import Browser, Notification
 from deskhand.routing import availability, away_states, skill_sets, skills
 from deskhand.routing.types import Status
 from deskhand.web.tests.test_system import failures
 
 SIGN_IN = "sign-in"
+KEY = push.public_key(push.new_key())
 HTMX = {"HX-Request": "true"}
 
 
@@ -292,6 +295,12 @@ TABLE: dict[str, Wall] = {
     "notification-settings-clear": OWN,
     "notification-settings-forget": OWN,
     "notification-way": OWN,
+    "notification-browser-add": OWN,
+    "notification-browser-remove": Wall("POST", nobody=404),
+    "notification-browser-try": Wall("POST", nobody=404),
+    "notification-chat-save": OWN,
+    "notification-chat-remove": OWN,
+    "notification-chat-try": Wall("POST", nobody=404),
     "notification-defaults": OF_THE_LIST,
     "notification-defaults-save": Wall("POST", neighbour=None),
     "profile": OPEN,
@@ -553,7 +562,7 @@ PORTAL = {
 }  # fmt: skip
 #: These need nobody signed in.
 PUBLIC = {
-    "livez", "readyz", "metrics", "favicon", "workflow-hook", "callbacks-complete", "callback-complete", "account_login", "account_logout", "account_inactive", "account_signup",
+    "livez", "readyz", "metrics", "favicon", "push-worker", "workflow-hook", "callbacks-complete", "callback-complete", "account_login", "account_logout", "account_inactive", "account_signup",
     "account_reset_password", "account_reset_password_done", "account_reset_password_from_key",
     "account_reset_password_from_key_done", "invitation", "invitation-accept", "setup", "setup-create", "unsubscribe",
     *PORTAL,
@@ -626,6 +635,14 @@ def places(office) -> dict[str, str]:
             policy.viewer_for(world.account.pk, world.bob.pk),
             snippets.NewSnippet("Canary 7f3a", "canary", "Canary 7f3a"),
         )
+        reaching.add(
+            world.account.pk,
+            world.bob.pk,
+            push.Browser("https://push.example/1", KEY, "A" * 22),
+            "Canary 7f3a",
+            office.at,
+        )
+        browser_id = Browser.objects.get().pk
         waiting = later.plan(
             replies.NewReply(ticket.pk, "Canary 7f3a"), by=world.bob, leaves_at=office.at, is_planned=True
         )
@@ -718,7 +735,7 @@ def places(office) -> dict[str, str]:
         "ticket-draft": [ticket.pk], "ticket-files": [ticket.pk], **{name: [ticket.pk] for name in ("ticket-picks", "ticket-presence", "ticket-room")},
         **{name: [snippet.pk] for name in ("snippet", "snippet-save", "snippet-delete")}, "ticket-file-remove": [ticket.pk, own_file.pk],
         **{name: ["all-open", ticket.pk, waiting.pk] for name in ("ticket-later-take-back", "ticket-later-send")}, "make-ticket": [thread.pk], **{name: [thread.pk] for name in ("thread-spam", "thread-owner", "thread-owner-save")}, "attachment": [file.pk], "remote-picture": [file.message_id, 0], "mailbox-mail": [mail.pk],
-        "notification-read": [ticket.pk], "notification-way": ["mail"], "notification-read-failure": ["workflow", workflow_id], "automate-workflow": [workflow_id],
+        "notification-read": [ticket.pk], "notification-way": ["mail"], "notification-browser-remove": [browser_id], "notification-browser-try": [browser_id], "notification-read-failure": ["workflow", workflow_id], "automate-workflow": [workflow_id],
         "automate": lane[:1], "automate-callable": lane[:1], "automate-status": [lane[0], "sent"],
         "automate-close-date": lane[:1], "automate-reopening": lane[:1], "automate-option": [lane[0], "all-channels"], **dict.fromkeys(("lane-switch", "lane-every-time", "lane-chat", "lane-step-new", "lane-step-add", "lane-jump-end"), lane),
         "lane-comment": [*lane, "1", step_comment],
