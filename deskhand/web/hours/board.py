@@ -20,8 +20,8 @@ from deskhand.routing import queries
 from deskhand.routing.queries import Agent, DayPlan, Standing
 from deskhand.routing.types import Status
 from deskhand.web.choices import Choice, Tab, joined
-from deskhand.web.hours import words
 from deskhand.web.holding import load_text
+from deskhand.web.hours import words
 from deskhand.web.hours.rows import Bar, Board, Coverage, Day24, Line, Now
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.shell import Person
