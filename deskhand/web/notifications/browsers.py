@@ -12,7 +12,7 @@ BROWSERS = (
 )
 SYSTEMS = (
     ("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("Windows", "Windows"), ("Mac OS", "macOS"),
-    ("CrOS", "ChromeOS"), ("Linux", "Linux"),
+    ("Linux", "Linux"),
 )  # fmt: skip
 
 
