@@ -94,6 +94,7 @@ def test_full_everywhere_it_stays_unassigned_and_may_be_given_by_hand(two):
 
 
 @pytest.mark.parametrize("strategy", Strategy)
+@pytest.mark.drifts
 def test_rotating_skips_who_is_full_and_a_step_that_sets_the_owner_does_not(desk, strategy):
     """T-ROUTE-26, R-CAP-8, R-ROT-6."""
     limit(desk, "ada", total=1)
@@ -109,6 +110,7 @@ def test_rotating_skips_who_is_full_and_a_step_that_sets_the_owner_does_not(desk
     assert Ticket.objects.get(pk=other).owner_id == desk.ada
 
 
+@pytest.mark.drifts
 def test_rotating_to_nobody_but_the_full_gives_it_to_nobody(desk):
     """R-ROT-6: ineligible until below."""
     limit(desk, "ada", total=1)
@@ -158,6 +160,7 @@ def test_limits_count_what_is_no_load_any_more(two):
     assert two.arrivals() == [two.bob]
 
 
+@pytest.mark.drifts
 def test_a_limit_counts_on_when_its_tickets_stop_being_load(desk):
     """R-CAP-4, with time passing over the same rows."""
     limit(desk, "ada", total=2)
@@ -290,6 +293,7 @@ def test_tickets_in_a_status_that_is_left_out_do_not_count_for_limits(two, waiti
 
 
 @pytest.mark.parametrize("is_folded", [True, False])
+@pytest.mark.drifts
 def test_old_tickets_stop_counting_for_limits_when_their_time_is_over(desk, is_folded):
     """R-CAP-9: by the ticket's age, the moment included, folded or not."""
     limit(desk, "ada", total=2)
@@ -477,6 +481,7 @@ def test_as_many_queries_for_many_people_as_for_few(desk):
 
 
 @pytest.mark.parametrize("strategy", Strategy)
+@pytest.mark.drifts
 def test_a_hundred_tickets_take_as_many_queries_as_two_with_limits_and_points(desk, strategy):
     """R-ROUTE-26."""
     desk.rule(team_ids=[desk.teams["X"]], strategy=strategy)
