@@ -299,7 +299,7 @@ _STAGED = {
 #: The columns of each kind of record. No property may have such a name: changes are named by column or property.
 COLUMNS: dict[str, set[str]] = {
     "ticket": _EVERY | _STAGED | {
-        "assignment_method", "category", "channel_account_id", "contact_id", "content", "creation_key",
+        "ai_agent", "assignment_method", "category", "channel_account_id", "contact_id", "content", "creation_key",
         "first_agent_reply_at", "first_agent_reply_by", "first_assigned_at", "in_help_desk", "inbox_id",
         "is_spam", "last_message_failed", "last_message_from_visitor", "last_received_at",
         "last_sent_at", "merged_into_id", "message_count", "number", "originating_message_id",
