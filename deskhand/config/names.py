@@ -23,6 +23,8 @@ from deskhand.crm.segments import segments
 from deskhand.desk.models import ChannelAccount, Inbox
 from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import Invalid
+from deskhand.routing import skill_sets
+from deskhand.routing.models import Skill
 
 #: What a property's values are, by the column that it is stored in.
 _COLUMNS = {
@@ -185,6 +187,11 @@ def _read(thing: Thing, object_type: str) -> dict[int, str]:
             return dict(kinds.values_list("pk", "name"))
         case Thing.QUEUE:
             return {queue.pk: queue.name for queue in task_queues.queues()}
+        case Thing.SKILL:
+            known = Skill.objects.filter(**account).values_list("pk", "category__name", "name")
+            return {pk: f"{category}/{name}" for pk, category, name in known}
+        case Thing.SKILL_RULES:
+            return {one.pk: one.name for one in skill_sets.sets(current_account_id())}
         case Thing.SECRET:
             return {one.id: one.name for one in secrets.known(current_account_id())}
 

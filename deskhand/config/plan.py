@@ -21,6 +21,8 @@ from deskhand.config.sections.properties import Properties
 from deskhand.config.sections.property_groups import PropertyGroups
 from deskhand.config.sections.routing import Routing
 from deskhand.config.sections.segments import Segments
+from deskhand.config.sections.skill_rules import SkillRules
+from deskhand.config.sections.skills import SkillCategories, Skills
 from deskhand.config.sections.subscriptions import Subscriptions
 from deskhand.config.sections.tag_rules import TagRules
 from deskhand.config.sections.task_queues import TaskQueues
@@ -40,6 +42,8 @@ SECTIONS: tuple[Section, ...] = (
     PropertyGroups(),
     Properties(),
     Teams(),
+    SkillCategories(),
+    Skills(),
     Pipelines(),
     Segments(),
     TagRules(),
@@ -48,6 +52,7 @@ SECTIONS: tuple[Section, ...] = (
     Mails(),
     Integrations(),
     Workflows(),
+    SkillRules(),
     Routing(),
     CustomerPortal(),
 )

@@ -23,3 +23,5 @@ class Thing(StrEnum):
         "label"  # the kinds of records that it leads from and to, and its name: "contact/company/reseller"
     )
     SECRET = "secret"  # name
+    SKILL = "skill"  # its category and its name: "Languages/German"
+    SKILL_RULES = "set of skill rules"  # name

@@ -206,6 +206,19 @@ def order(account_id: int, set_id: int, rule_ids: Sequence[int], *, by: Actor) -
         _audit("updated", rule_set, by, before={"rules": before}, after={"rules": after})
 
 
+def set_rules(account_id: int, set_id: int, rules: Sequence[NewRule], *, by: Actor) -> None:
+    """These in place of what there is, place by place. Raises as `add_rule` does. Safe to repeat."""
+    with account_scope(account_id):
+        _held(account_id, set_id)
+        there = rules_of(account_id, [set_id]).get(set_id, [])
+        for row, new in zip(there, rules, strict=False):
+            change_rule(account_id, set_id, row.pk, new, by=by)
+        for row in there[len(rules) :]:
+            delete_rule(account_id, set_id, row.pk, by=by)
+        for new in rules[len(there) :]:
+            add_rule(account_id, set_id, new, by=by)
+
+
 def _fill(row: SkillRule, new: NewRule) -> None:
     row.name = skills.checked_name(new.name)
     _require_askable(row.account_id, new.condition)

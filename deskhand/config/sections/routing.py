@@ -13,7 +13,7 @@ from deskhand.events.types import Actor
 from deskhand.kernel.calendars import Block, WeeklyHours
 from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.strict_json import Reading
-from deskhand.routing import rules
+from deskhand.routing import rules, skills
 from deskhand.routing.availability import stored
 from deskhand.routing.hours import of_rule
 from deskhand.routing.models import RoutingRule
@@ -48,7 +48,9 @@ class Routing(Section):
         return str(item["channel"])
 
     def read(self, reading: Reading, before: Mapping[str, Item], names: Names) -> Item:
-        given = reading.fields("channel", optional=(*_CHOICES, *_FLAGS, *_NUMBERS, *_TEXTS, *_LISTS, "hours"))
+        given = reading.fields(
+            "channel", optional=(*_CHOICES, *_FLAGS, *_NUMBERS, *_TEXTS, *_LISTS, "hours", "skills")
+        )
         channel = names.back(Thing.CHANNEL, given["channel"].text(at_most=320), given["channel"].path)
         name = names.out(Thing.CHANNEL, channel)
         item: Item = dict(before.get(name) or _item(RoutingRule(channel_account_id=channel), names))
@@ -64,6 +66,11 @@ class Routing(Section):
         for field, most in _TEXTS.items():
             if field in given:
                 item[field] = given[field].text(at_most=most, may_be_empty=True)
+        if "skills" in given:
+            said = given["skills"].text(at_most=skills.NAME, may_be_empty=True)
+            item["skills"] = said and names.out(
+                Thing.SKILL_RULES, names.back(Thing.SKILL_RULES, said, given["skills"].path)
+            )
         if "hours" in given:
             item["hours"] = _said(_hours(hours)) if (hours := given.given("hours")) else None
         for field, (_column, thing) in _LISTS.items():
@@ -89,6 +96,7 @@ class Routing(Section):
         hours = item["hours"]
         rules.set_rule(
             current_account_id(), channel, Option(item["option"]), by=by, kind=kind, strategy=Strategy(item["strategy"]),
+            skill_rule_set_id=names.back(Thing.SKILL_RULES, item["skills"], f"{self.name}.skills") if item["skills"] else None,
             reroute=Reroute(item["reroute"]), sticky_hours=item["sticky_hours"], agent_key=item["agent_key"], ringing=ringing,
             hours=_hours(Reading(hours, f"{self.name}.hours")) if hours else None, **lists,
             **{name: item[name] for name in _FLAGS if name != "ring_all"},
@@ -100,7 +108,7 @@ class Routing(Section):
         self.put(_item(RoutingRule(channel_account_id=channel), names), before, names, by)
 
     def may_drop(self, before: Item) -> bool:
-        return bool(before["option"] != Option.NONE)
+        return bool(before["option"] != Option.NONE or before["skills"])
 
 
 def _item(rule: RoutingRule, names: Names) -> Item:
@@ -108,6 +116,7 @@ def _item(rule: RoutingRule, names: Names) -> Item:
         "channel": names.out(Thing.CHANNEL, rule.channel_account_id),
         **{name: str(getattr(rule, name)) for name in _CHOICES},
         **{name: getattr(rule, name) for name in (*_FLAGS, *_NUMBERS, *_TEXTS)},
+        "skills": names.out(Thing.SKILL_RULES, rule.skill_rule_set_id) if rule.skill_rule_set_id else "",
         "hours": _said(of_rule(rule)),
         **{
             name: [names.out(thing, pk) for pk in getattr(rule, column)]

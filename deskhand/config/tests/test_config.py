@@ -59,8 +59,10 @@ from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.errors import Conflict, Invalid
 from deskhand.routing import rules as routing
+from deskhand.routing import skill_sets, skills
 from deskhand.routing.hours import of_rule
 from deskhand.routing.models import RoutingRule
+from deskhand.routing.skill_sets import NewRule
 from deskhand.routing.types import Option
 from deskhand.testing.world import World, make_world
 
@@ -202,7 +204,24 @@ def fill(world: World) -> World:
     workflows.pin(workflows.pause(held, by=by), True, by=by)
     timing.alert(held, errors=False, rate_per_hour=50, by=Actor.user(by))
     folders.move(account, [held.pk], folders.create(account, "Sales", by=Actor.user(by)))
-    routing.set_rule(account, world.channel.pk, Option.USERS_AND_TEAMS, user_ids=[world.grace.pk], team_ids=[world.team.pk], by=SYSTEM)  # fmt: skip
+    german, danish = skills.create(
+        account, skills.ensure_languages(account).pk, ["German", "Danish"], by=SYSTEM
+    )
+    [billing] = skills.create(
+        account, skills.create_category(account, "Subjects", by=SYSTEM).pk, ["Billing"], by=SYSTEM
+    )
+    skills.set_of_team(account, sub.pk, [billing.pk, danish.pk], by=SYSTEM)
+    asks = skill_sets.create(account, "Mail", by=SYSTEM)
+    is_new = Filter("hs_pipeline_stage", Kind.ENUM, Operator.ANY_OF, (str(new),))
+    for rule in (
+        NewRule("New ones", is_new, [german.pk, danish.pk], [billing.pk], any_will_do=True),
+        NewRule("Urgent ones", MemberOf("segment", (urgent.pk,)), [german.pk]),
+    ):
+        skill_sets.add_rule(account, asks.pk, rule, by=SYSTEM)
+    routing.set_rule(
+        account, world.channel.pk, Option.USERS_AND_TEAMS, user_ids=[world.grace.pk], team_ids=[world.team.pk],
+        skill_rule_set_id=asks.pk, by=SYSTEM,
+    )  # fmt: skip
     portals.change(
         portals.Settings(
             True, "Nordlys help", "#1a5fb4", "#99c1f1", False, Reach.CHOSEN, world.channel.pk,
@@ -823,3 +842,34 @@ def test_an_unusual_rate_is_not_asked_for_any_more_R_EXEC_9(full: World) -> None
 
     with account_scope(full.account.pk):
         assert Workflow.objects.get(alerts={"errors": False}).is_paused is False
+
+
+@pytest.mark.django_db
+def test_skills_and_their_rules_are_changed_and_taken_away(full: World) -> None:
+    """R-SKILL-3, R-SKILL-10, R-SKILL-11: the category of languages stays, by whatever name; rules that a channel follows
+    stay while it does."""
+    given = exported(full)
+    [mail] = given["skill_rules"]
+    languages, subjects = given["skill_categories"]
+    assert [one["needs"] for one in mail["rules"]] == [
+        ["Languages/German", "Languages/Danish"],
+        ["Languages/German"],
+    ]
+    mail["rules"].reverse()
+    assert plan.apply(full.account.pk, {"skill_rules": [mail]}).changes
+    assert exported(full)["skill_rules"] == [mail]
+
+    with pytest.raises(Invalid, match="1 channel follows"):
+        plan.apply(full.account.pk, {"skill_rules": []}, delete=True)
+    [routed] = given["routing"]
+    plan.apply(
+        full.account.pk,
+        {
+            "skill_categories": [languages | {"name": "Sprog"}], "skills": [], "skill_rules": [],
+            "routing": [routed | {"skills": ""}],
+        }, delete=True,
+    )  # fmt: skip
+    left = exported(full)
+    assert left["skill_categories"] == [{"name": "Sprog", "languages": True}]
+    assert left["skills"] == left["skill_rules"] == []
+    assert subjects["name"] == "Subjects"
