@@ -112,6 +112,7 @@ from deskhand.routing import (
     rerouting,
     ringing,
     rules,
+    skill_sets,
     skills,
     waiting,
 )
@@ -793,11 +794,16 @@ def connect() -> None:
     sender.writers[outgoing.REFERENCE] = write_mails
     unwritten.author = mailing.write
     jobs.given_up += [note_given_up, replays.note_given_up]
-    segments.users[:] = [uses.segments, custom_views.asking_for_segments, portals.asking_for_segments]
-    objects.users[:] = [
-        uses.object_types, integrations.asking_for_kind, custom_views.asking_for_kind, portals.asking_for_kind
+    segments.users[:] = [
+        uses.segments, custom_views.asking_for_segments, portals.asking_for_segments, skill_sets.asking_for_segments,
     ]  # fmt: skip
-    labeling.users[:] = [uses.labels, custom_views.asking_for_labels, portals.asking_for_labels]
+    objects.users[:] = [
+        uses.object_types, integrations.asking_for_kind, custom_views.asking_for_kind, portals.asking_for_kind,
+        skill_sets.asking_for_kind,
+    ]  # fmt: skip
+    labeling.users[:] = [
+        uses.labels, custom_views.asking_for_labels, portals.asking_for_labels, skill_sets.asking_for_labels,
+    ]  # fmt: skip
 
 
 def disconnect() -> None:

@@ -5,7 +5,7 @@ R-SKILL-12). Who may set them up is for the caller to ask: policy's `skills.edit
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,8 +16,9 @@ from django.utils.translation import ngettext
 
 from deskhand.accounts import audit
 from deskhand.crm.filters import as_json
-from deskhand.crm.filters.types import Condition, leaves_by_type
+from deskhand.crm.filters.types import Condition, leaves_by_type, link_types, linked_kinds
 from deskhand.crm.records import membership
+from deskhand.crm.segments.segments import Use, asked_for
 from deskhand.events.types import Actor
 from deskhand.kernel import clock
 from deskhand.kernel.database.scope import account_scope
@@ -90,6 +91,36 @@ def channels_following(account_id: int, set_ids: Sequence[int]) -> dict[int, lis
     ):
         found[set_id or 0].append(channel_id)
     return found
+
+
+def asking_for_segments(account_id: int, segment_ids: Sequence[int]) -> dict[int, list[Use]]:
+    """{segment: the rules whose conditions ask for it}. One query, as for the two below."""
+    return _asking(account_id, asked_for, segment_ids)
+
+
+def asking_for_labels(account_id: int, numbers: Sequence[int]) -> dict[int, list[Use]]:
+    """The same of association labels."""
+    return _asking(account_id, link_types, numbers)
+
+
+def asking_for_kind(account_id: int, object_type: str) -> list[Use]:
+    """The same of a kind of linked records."""
+    return [use for condition, use in _conditions(account_id) if object_type in linked_kinds(condition)]
+
+
+def _asking(
+    account_id: int, named: Callable[[Condition], set[int]], ids: Sequence[int]
+) -> dict[int, list[Use]]:
+    found: dict[int, list[Use]] = defaultdict(list)
+    for condition, use in _conditions(account_id):
+        for number in named(condition).intersection(ids):
+            found[number].append(use)
+    return dict(found)
+
+
+def _conditions(account_id: int) -> list[tuple[Condition, Use]]:
+    rules = _rules(account_id).order_by("rule_set__name", "place")
+    return [(as_json.from_json(one.condition), Use("skill_rule", one.pk, one.name)) for one in rules]
 
 
 # ── sets ─────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -107,6 +107,54 @@ def new_snippet(page: Page) -> None:
     page.locator("#snippet-tokens summary").click()
 
 
+def skills(page: Page) -> None:
+    page.goto("/settings/routing/skills")
+    if not page.locator(".skill-chip").count():
+        page.get_by_label("Add languages").fill("German, Danish")
+        page.get_by_role("button", name="Add", exact=True).first.click()
+        page.locator(".skill-chip").first.wait_for()
+
+
+def skill(page: Page) -> None:
+    skills(page)
+    page.goto(page.locator(".skill-chip").first.get_attribute("href") or "")
+
+
+def skill_rules(page: Page) -> None:
+    page.goto("/settings/routing/rules")
+
+
+def skill_rule_set(page: Page) -> None:
+    """With a rule, which is made by the form step by step."""
+    skills(page)
+    skill_rules(page)
+    if page.locator(".set-what a").count():
+        page.locator(".set-what a").first.click()
+    else:
+        page.get_by_label("Name", exact=True).fill("Customer mail")
+        page.get_by_role("button", name="Create", exact=True).click()
+    page.get_by_role("link", name="Add rule").wait_for()
+    if not page.locator("[data-row]").count():
+        skill_rule_filter(page)
+        page.locator("[name=when-value]").first.check()
+        page.locator("[name=needed]").first.check()
+        page.get_by_label("Name", exact=True).fill("The urgent ones")
+        page.get_by_role("button", name="Save rule").click()
+        page.locator("[data-row]").first.wait_for()
+
+
+def skill_rule_filter(page: Page) -> None:
+    page.get_by_role("link", name="Add rule").click()
+    page.get_by_role("button", name="Add a filter").click()
+    page.locator("#when-prop").select_option("ticket.hs_ticket_priority")
+    page.locator("[name=when-value]").first.wait_for()
+
+
+def skill_rule(page: Page) -> None:
+    skill_rule_set(page)
+    skill_rule_filter(page)
+
+
 def owner_menu(page: Page) -> None:
     ticket(page)
     page.locator("[popovertarget=owner-menu]").click()
@@ -1371,6 +1419,11 @@ STATES: dict[str, Step] = {
     "portal-signed-out": portal_signed_out,
     "portal-nothing": portal_nothing,
     "subscription-types": subscription_types,
+    "skills": skills,
+    "skill": skill,
+    "skill-rules": skill_rules,
+    "skill-rule-set": skill_rule_set,
+    "skill-rule": skill_rule,
     "snippets": snippet_list,
     "new-snippet": new_snippet,
     "owner-menu": owner_menu,

@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deskhand.crm.filters.types import AllOf, Associated, Filter, Operator
+from deskhand.crm.filters.types import AllOf, Associated, Filter, MemberOf, Operator
 from deskhand.crm.records import associations, contacts
 from deskhand.crm.records.contacts import Person
 from deskhand.crm.schema.types import Kind
@@ -227,6 +227,20 @@ def test_a_set_is_copied_and_stays_while_a_channel_follows_it(desk, known, rules
         skill_sets.delete(desk.id, rules.pk, by=SYSTEM)
     skill_sets.delete(desk.id, made.pk, by=SYSTEM)
     assert [one.name for one in skill_sets.sets(desk.id)] == ["Mail"]
+
+
+def test_what_a_rule_asks_for_says_so_before_it_goes(desk, known, rules):
+    """R-SKILL-9: segments, labels of links, kinds of linked records."""
+    spree = Associated("contact", Filter("email", Kind.TEXT, Operator.CONTAINS, ("spree",)), type_id=77)
+    asks(desk, rules, known, "German", name="Of the segment", when=MemberOf("segment", (5,)))
+    asks(desk, rules, known, "German", name="Of the label", when=spree)
+
+    named = {
+        pk: [one.name for one in uses] for pk, uses in skill_sets.asking_for_segments(desk.id, [5, 6]).items()
+    }
+    assert named == {5: ["Of the segment"]}
+    assert list(skill_sets.asking_for_labels(desk.id, [77, 78])) == [77]
+    assert [one.name for one in skill_sets.asking_for_kind(desk.id, "contact")] == ["Of the label"]
 
 
 def test_a_channel_follows_only_rules_that_are_there(desk, rules):

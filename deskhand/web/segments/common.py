@@ -37,6 +37,7 @@ _SEVERAL = {
     "segment": gettext_lazy("Segment: %(name)s"),
     "tag": gettext_lazy("Rule of the tag: %(name)s"),
     "portal": gettext_lazy("Settings: %(name)s"),
+    "skill_rule": gettext_lazy("Skill rule: %(name)s"),
 }
 
 
