@@ -47,6 +47,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("deskhand.web.portal.urls")),
     path("", include("deskhand.web.records.urls")),
     path("", include("deskhand.web.routing.urls")),
+    path("", include("deskhand.web.routing.simulator_urls")),
     path("", include("deskhand.web.search.urls")),
     path("", include("deskhand.web.inbox.beside_urls")),
     path("", include("deskhand.web.segments.urls")),

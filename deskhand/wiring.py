@@ -112,6 +112,7 @@ from deskhand.routing import (
     rerouting,
     ringing,
     rules,
+    simulations,
     skill_sets,
     skills,
     waiting,
@@ -660,6 +661,7 @@ JOBS: dict[str, jobs.Handler] = {
     waking.RECALCULATE: waking.recalculate_rest,
     undo.JOB: undo.undo_rest,
     replays.JOB: replays.run,
+    simulations.JOB: simulations.run,
 }
 
 
@@ -793,7 +795,7 @@ def connect() -> None:
     sender.answers.append(note_answers)
     sender.writers[outgoing.REFERENCE] = write_mails
     unwritten.author = mailing.write
-    jobs.given_up += [note_given_up, replays.note_given_up]
+    jobs.given_up += [note_given_up, replays.note_given_up, simulations.note_given_up]
     segments.users[:] = [
         uses.segments, custom_views.asking_for_segments, portals.asking_for_segments, skill_sets.asking_for_segments,
     ]  # fmt: skip

@@ -69,6 +69,7 @@ HELP_DESK = [
     Page(
         "default-hours", gettext_lazy("Working hours"), "calendar-clock", "default-hours", Action.EDIT_ACCOUNT
     ),
+    Page("simulator", gettext_lazy("Routing simulator"), "chart-column", "simulator", Action.EDIT_ROUTING),
     Page(
         "routing", gettext_lazy("Routing"), "split", "routing", Action.EDIT_SKILLS, features=(Feature.SKILLS,)
     ),

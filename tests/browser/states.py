@@ -1347,6 +1347,17 @@ def workflow_replay_stopped(page: Page) -> None:
     page.locator(".wf-rests").wait_for()
 
 
+def simulator(page: Page) -> None:
+    """Ada off on Mondays, beside today."""
+    page.goto("/settings/routing/simulator")
+    if not page.locator(".sim-headline, #simulation progress, #simulation .notice").count():
+        page.locator("input[name=people]").first.check()
+        page.locator("#off").select_option("0")
+        page.get_by_role("button", name="Simulate").click()
+    # As far as it has come where no worker is at it; or why not, where no channel has a rule.
+    page.locator(".sim-headline, #simulation progress, #simulation .notice, .field-error").first.wait_for()
+
+
 def workflow_replay_none(page: Page) -> None:
     """Of a workflow that nobody replayed yet."""
     workflow_editor(page)
@@ -1575,6 +1586,7 @@ STATES: dict[str, Step] = {
     "workflow-log": workflow_log,
     "workflow-calls": workflow_calls,
     "workflow-try": workflow_try,
+    "simulator": simulator,
     "workflow-replay": workflow_replay,
     "workflow-replay-stopped": workflow_replay_stopped,
     "workflow-replay-none": workflow_replay_none,

@@ -1,0 +1,113 @@
+"""The simulator's page: what may be asked of it, and how it tells what came of it (issue 5, line 9)."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+
+import pytest
+
+from deskhand.kernel import clock
+from deskhand.kernel.jobs import Job
+from deskhand.routing import simulations
+from deskhand.routing.models import RoutingRule, Simulation
+from deskhand.routing.outcomes import Figures, Outcome
+from deskhand.routing.wishes import Wish
+from deskhand.web.routing import simulator_words
+from deskhand.web.tests.conftest import queries_of, text_of
+
+PAGE = "/settings/routing/simulator"
+ASKED = {"days": "made-7", "a_day": "40", "percent": "100", "target": "60"}
+
+
+@pytest.fixture(autouse=True)
+def monday_noon(noon):
+    with clock.stopped(noon):
+        yield
+
+
+@pytest.fixture
+def ruled(office, noon):
+    people = [office.world.ada.pk, office.world.bob.pk]
+    with office.inside():
+        return RoutingRule.objects.create(
+            account_id=office.world.account.pk,
+            channel_account_id=1,
+            option="USERS_AND_TEAMS",
+            user_ids=people,
+            updated_at=noon,
+        )
+
+
+def test_what_is_asked_is_worked_out_and_told(office, ruled, ada):
+    """Form, job and page: the headline, today beside then, and each person's part."""
+    answer = ada.post(f"{PAGE}/begin", {**ASKED, "people": str(office.world.ada.pk), "off": "0"})
+    assert answer.status_code == 302
+    assert "It begins in a moment." in text_of(ada.get(PAGE).content.decode())
+
+    with office.inside():
+        made = Simulation.objects.get()
+    simulations.run(Job(1, office.world.account.pk, {"simulation": made.pk}, threading.Event()))
+
+    told = text_of(ada.get(PAGE).content.decode())
+    assert "off on Mondays" in told
+    assert "Had an owner at once" in told
+    assert "Tickets of each person" in told
+    with office.inside():
+        assert Simulation.objects.get().result is not None
+
+
+def test_bad_input_is_refused_by_its_field_and_kept(office, ruled, ada):
+    """Never a 500: what was typed stands there again."""
+    answer = ada.post(f"{PAGE}/begin", {**ASKED, "limit": "many", "begins": "nine"})
+    assert answer.status_code == 422
+    assert 'id="limit-error"' in answer.content.decode()
+    assert 'value="many"' in answer.content.decode()
+    assert ada.post(f"{PAGE}/begin", {**ASKED, "days": "made-x"}).status_code == 422
+    assert ada.post(f"{PAGE}/begin", ASKED).status_code == 422  # nothing is different
+    assert ada.get(f"{PAGE}?simulation=999").status_code == 404
+    with office.inside():
+        assert Simulation.objects.count() == 0
+
+
+def test_one_can_be_stopped(office, ruled, ada):
+    """And says so."""
+    ada.post(f"{PAGE}/begin", {**ASKED, "limit": "3"})
+    ada.post(f"{PAGE}/stop")
+    assert "It was stopped." in text_of(ada.get(PAGE).content.decode())
+
+
+def test_the_page_takes_as_many_queries_for_thirty_simulations_as_for_one(office, ruled, ada, noon):
+    """Query counts don't grow with rows."""
+
+    def kept(count):
+        wish = Wish(noon, noon + timedelta(days=7), people=(office.world.ada.pk,), off="0")
+        with office.inside():
+            for _ in range(count):
+                Simulation.objects.create(
+                    account_id=office.world.account.pk,
+                    made_by_id=1,
+                    made_at=noon,
+                    wish=wish.as_json(),
+                    ended_at=noon,
+                )
+
+    kept(1)
+    few = queries_of(ada, PAGE)
+    kept(29)
+    assert queries_of(ada, PAGE) == few
+
+
+@pytest.mark.parametrize(
+    ("today", "then", "words"),
+    [
+        (Figures(9, 9), Figures(9, 5, 4, longest=11_400), "4 more tickets have to wait for an owner. The longest wait is 3 hours 10 minutes, today 0 minutes."),
+        (Figures(9, 8, 1, longest=60), Figures(9, 9), "1 fewer ticket has to wait for an owner. The longest wait is 0 minutes, today 1 minute."),
+        (Figures(9, 9), Figures(9, 9), "As many tickets have to wait for an owner as today."),
+        (Figures(), Figures(), "No ticket came in that time, so there is nothing to tell."),
+    ],
+)  # fmt: skip
+def test_the_headline_says_what_matters_most(today, then, words):
+    """“With Ana off on Monday 14 more tickets wait, the longest 3 h 10 min.”"""
+    first, second = (Outcome(one, {}, (0,) * 24, (), 1.0) for one in (today, then))
+    assert simulator_words.headline(first, second).strip() == words
