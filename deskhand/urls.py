@@ -29,6 +29,7 @@ if "allauth.socialaccount" in settings.INSTALLED_APPS:
     sign_in.append(path("", include("allauth.socialaccount.providers.openid_connect.urls")))
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("deskhand.web.capacity.urls")),
     path("", include("deskhand.web.channels.urls")),
     path("", include("deskhand.web.hours.urls")),
     path("", include("deskhand.web.board.urls")),

@@ -12,6 +12,7 @@ from deskhand.accounts.models import Account
 from deskhand.config.document import Document, exact
 from deskhand.config.names import Names
 from deskhand.config.sections.association_labels import AssociationLabels
+from deskhand.config.sections.capacity import Effort, Limits
 from deskhand.config.sections.integrations import Integrations
 from deskhand.config.sections.mails import Mails
 from deskhand.config.sections.object_types import ObjectTypes
@@ -54,6 +55,8 @@ SECTIONS: tuple[Section, ...] = (
     Workflows(),
     SkillRules(),
     Routing(),
+    Limits(),
+    Effort(),
     CustomerPortal(),
 )
 

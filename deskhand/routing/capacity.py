@@ -138,6 +138,13 @@ def ramped(share: int, since: datetime, now: datetime, days: int, first: int) ->
     return max(1, round(share * (first + (100 - first) * max(gone, 0.0)) / 100))
 
 
+def limits_of(account_id: int, user_ids: Collection[int]) -> dict[int, Capacity]:
+    """As they are set, of those who have some. One query."""
+    return {
+        row.user_id: row for row in Capacity.objects.filter(account_id=account_id, user_id__in=list(user_ids))
+    }
+
+
 # -- Setting them -------------------------------------------------------------------------------------------------
 
 
@@ -158,7 +165,7 @@ def set_limits(
     """
     wanted = {column: (by_type or {}).get(kind) for kind, column in BY_TYPE.items()}
     for name, number in {"total": total, **wanted}.items():
-        _check(name, number, MOST)
+        check(name, number, MOST)
     if share is not None and not 1 <= share <= 100:
         raise Invalid(_("A share is 1 to 100 percent."), field="share", value=share)
     values: dict[str, Any] = {"measure": measure.value, "total": None, **dict.fromkeys(wanted)}
@@ -195,14 +202,14 @@ def _facts(row: Capacity | None) -> dict[str, Any]:
 def set_settings(account_id: int, settings: Settings, *, by: Actor, now: datetime | None = None) -> None:
     """Replace what counts how much, and count anew by it. Raises Invalid, naming the field. Safe to repeat."""
     now = now or clock.now()
-    _check("excluded_after_days", settings.excluded_after_days, 3_650, least=1)
-    _check("ramp_days", settings.ramp_days, 365)
-    _check("ramp_from", settings.ramp_from, 100, least=1)
+    check("excluded_after_days", settings.excluded_after_days, 3_650, least=1)
+    check("ramp_days", settings.ramp_days, 365)
+    check("ramp_from", settings.ramp_from, 100, least=1)
     for name, points in (("types", settings.types), ("channels", settings.channels)):
         for number in points.values():
-            _check(name, number, MOST_POINTS)
+            check(name, number, MOST_POINTS)
     for number in settings.priorities.values():
-        _check("priorities", number, MOST_POINTS, least=-MOST_POINTS)
+        check("priorities", number, MOST_POINTS, least=-MOST_POINTS)
     with account_scope(account_id):
         before = settings_of(account_id)
         if before == settings:
@@ -233,7 +240,8 @@ def _said(settings: Settings) -> dict[str, Any]:
     return vars(settings) | {"excluded_stage_ids": list(settings.excluded_stage_ids)}
 
 
-def _check(name: str, number: int | None, most: int, *, least: int = 0) -> None:
+def check(name: str, number: int | None, most: int, *, least: int = 0) -> None:
+    """Raises Invalid for what is no number from `least` to `most`; none is one."""
     if number is not None and not least <= number <= most:
         raise Invalid(
             _("Give a whole number from %(least)s to %(most)s.") % {"least": least, "most": most}, field=name, value=number

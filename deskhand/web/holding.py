@@ -1,10 +1,23 @@
-"""How much people hold of what they may be given, in words (R-ROUTE-7, R-CAP-10)."""
+"""How much people hold of what they may be given, in words and as bars (R-ROUTE-7, R-CAP-10)."""
 
 from __future__ import annotations
 
-from django.utils.translation import gettext as _
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from deskhand.routing.capacity import Hold
 from deskhand.routing.queries import Agent
+
+#: The types of tickets, as limits and points tell them apart.
+TYPES = {
+    "CALL": gettext_lazy("Phone calls"),
+    "MESSAGE": gettext_lazy("Chat messages"),
+    "EMAIL_OTHER": gettext_lazy("Email and other"),
+}
 
 
 def load_text(agent: Agent) -> str:
@@ -17,3 +30,25 @@ def load_text(agent: Agent) -> str:
 def named(agent: Agent) -> str:
     """Who it is, for a plain list of choices; a limit is told with the name."""
     return agent.name if agent.limit is None else f"{agent.name} ({load_text(agent)})"
+
+
+@dataclass(frozen=True)
+class Bar:
+    """`label` is of one ticket type, or empty for all; without a limit there is no bar, only the number."""
+
+    label: str
+    text: str
+    held: int
+    limit: int | None
+    tone: Literal["red"] | None = None
+
+
+def bars_of(holds: Mapping[str, Hold]) -> tuple[Bar, ...]:
+    """What `capacity.holds_of` says of somebody; full is red."""
+    return tuple(
+        Bar(
+            str(TYPES[kind]) if kind else "", str(hold.held) if hold.limit is None else f"{hold.held}/{hold.limit}", hold.held,
+            hold.limit, "red" if hold.is_full else None,
+        )
+        for kind, hold in holds.items()
+    )  # fmt: skip

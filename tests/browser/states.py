@@ -585,6 +585,35 @@ def default_hours(page: Page) -> None:
     page.goto("/settings/hours")
 
 
+def capacity(page: Page) -> None:
+    page.goto("/settings/capacity")
+
+
+def limits_refused(page: Page) -> None:
+    capacity(page)
+    page.locator("[name=ids]").first.check()
+    page.locator("#limit-total").fill("many")
+    page.get_by_role("button", name="Save limits").click()
+    page.locator("#limit-total-error").wait_for()
+
+
+def limits_by_type(page: Page) -> None:
+    capacity(page)
+    page.locator("[name=measure][value=BY_TYPE]").check()
+    page.locator("#limit-call").wait_for()
+
+
+def effort(page: Page) -> None:
+    page.goto("/settings/capacity/effort")
+
+
+def effort_refused(page: Page) -> None:
+    effort(page)
+    page.locator("#ramp_days").fill("soon")
+    page.get_by_role("button", name="Save").click()
+    page.locator("#ramp_days-error").wait_for()
+
+
 def holidays(page: Page) -> None:
     default_hours(page)
     if not page.locator("#country").count():  # they are of working hours
@@ -1403,6 +1432,11 @@ STATES: dict[str, Step] = {
     "login": login,
     "start": start,
     "default-hours": default_hours,
+    "capacity": capacity,
+    "limits-refused": limits_refused,
+    "limits-by-type": limits_by_type,
+    "effort": effort,
+    "effort-refused": effort_refused,
     "holidays": holidays,
     "automation-sending": automation_sending,
     "workflow-log-kept": workflow_log_kept,

@@ -58,12 +58,13 @@ from deskhand.kernel.calendars import Block, WeeklyHours
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.errors import Conflict, Invalid
+from deskhand.routing import capacity
 from deskhand.routing import rules as routing
 from deskhand.routing import skill_sets, skills
 from deskhand.routing.hours import of_rule
 from deskhand.routing.models import RoutingRule
 from deskhand.routing.skill_sets import NewRule
-from deskhand.routing.types import Option
+from deskhand.routing.types import Measure, Option
 from deskhand.testing.world import World, make_world
 
 
@@ -221,6 +222,16 @@ def fill(world: World) -> World:
     routing.set_rule(
         account, world.channel.pk, Option.USERS_AND_TEAMS, user_ids=[world.grace.pk], team_ids=[world.team.pk],
         skill_rule_set_id=asks.pk, by=SYSTEM,
+    )  # fmt: skip
+    capacity.set_limits(account, [world.ada.pk], total=12, share=50, by=SYSTEM)
+    capacity.set_limits(
+        account, [world.grace.pk], measure=Measure.BY_TYPE, by_type={"CALL": 1, "MESSAGE": 0}, by=SYSTEM
+    )
+    capacity.set_settings(
+        account,
+        capacity.Settings(
+            (new,), 30, True, True, {"CALL": 3}, {world.channel.pk: 2}, {"URGENT": 2, "LOW": -1}, 14, 40
+        ), by=SYSTEM,
     )  # fmt: skip
     portals.change(
         portals.Settings(
@@ -555,6 +566,32 @@ def test_a_channels_hours_and_ringing_come_and_go_with_the_document(full: World)
     mail["hours"] = {"zone": "Europe/Oslo", "blocks": [[0, 540, 1020]]}
     with pytest.raises(Invalid, match="no hours of its own"):
         plan.plan(full.account.pk, given)
+
+
+def test_limits_and_what_counts_come_and_go_with_the_document(full: World) -> None:
+    """R-CAP-5, R-CAP-9, R-CAP-11, R-CAP-12: 0 and none are told apart, and all of it can be taken away."""
+    account = full.account.pk
+    given = exported(full)
+    [ada, grace] = sorted(given["capacity"], key=lambda one: one["share"])
+    assert (ada["total"], ada["share"]) == (12, 50)
+    assert (grace["measure"], grace["call"], grace["message"], grace["email_other"]) == (
+        "BY_TYPE",
+        1,
+        0,
+        None,
+    )
+    settings = capacity.settings_of(account)
+
+    taken = plan.apply(account, {"capacity": [], "effort": []}, delete=True)
+    assert len(taken.changes) == 3
+    assert (capacity.settings_of(account), exported(full)["capacity"]) == (capacity.Settings(), [])
+    plan.apply(account, {"capacity": given["capacity"], "effort": given["effort"]})
+
+    assert exported(full) == given
+    assert capacity.settings_of(account) == settings
+    assert plan.plan(account, given).changes == []
+    with pytest.raises(Invalid, match="no status"):
+        plan.plan(account, {"effort": [{"excluded_statuses": ["nowhere"]}]})
 
 
 def test_what_a_document_can_not_make_is_told_at_once_and_nothing_is_done(full: World) -> None:

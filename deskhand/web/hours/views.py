@@ -16,6 +16,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from deskhand.accounts import plans, policy
 from deskhand.accounts import queries as people
+from deskhand.accounts.plans import Feature
 from deskhand.accounts.policy import Action
 from deskhand.accounts.queries import Member
 from deskhand.desk import handover
@@ -23,12 +24,13 @@ from deskhand.events.types import Actor
 from deskhand.kernel import clock
 from deskhand.kernel.errors import Conflict, Forbidden, Invalid, NotFound
 from deskhand.kernel.text import one_line, whole
-from deskhand.routing import availability, away_states, default_hours, queries
+from deskhand.routing import availability, away_states, capacity, default_hours, queries
 from deskhand.routing.queries import Standing
 from deskhand.routing.types import Status
 from deskhand.web import times
 from deskhand.web.choices import Choice
 from deskhand.web.frame import framed
+from deskhand.web.holding import Bar, bars_of
 from deskhand.web.hours import board as boards
 from deskhand.web.hours import week, words
 from deskhand.web.hours.rows import Absence, AwayState, Change, Handover, StatusForm
@@ -99,6 +101,7 @@ def _person(request: AccountRequest, member: Member, status: int = 200, **more: 
         "is_own": is_own,
         "now": words.now_of(standing),
         "day": boards.own_day(account_id, member.user_id),
+        "bars": _bars(request, member, now),
         "status": _status_form(member.user_id, standing, away_states.present(account_id)),
         "may_set_hours": availability.may_set_hours(request.viewer, member.user_id),
         "week": more.get("week")
@@ -129,6 +132,13 @@ def _handover(request: AccountRequest, member: Member) -> Handover | None:
         return None
     text = ngettext("Hand over %(num)s open ticket", "Hand over %(num)s open tickets", count) % {"num": count}
     return Handover(text, f"{reverse('hand-over')}?of={member.user_id}")
+
+
+def _bars(request: AccountRequest, member: Member, now: datetime) -> tuple[Bar, ...]:
+    """What they hold and may hold (R-CAP-10)."""
+    if not plans.has_feature(request.account, Feature.CAPACITY):
+        return ()
+    return bars_of(capacity.holds_of(request.account.pk, [member.user_id], now)[member.user_id])
 
 
 def _whose_week(account_id: int, user_id: int) -> tuple[bool, bool]:

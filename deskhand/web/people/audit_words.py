@@ -34,6 +34,8 @@ SENTENCES: dict[str, str | Promise] = {
     "account.created": gettext_lazy("%(who)s made the account."),
     "account.updated": gettext_lazy("%(who)s changed the account."),
     "notification_defaults.updated": gettext_lazy("%(who)s changed what people are told who chose nothing."),
+    "capacity.changed": gettext_lazy("%(who)s changed the limits of %(what)s."),
+    "routing_settings.changed": gettext_lazy("%(who)s changed what counts for limits and loads."),
     "user.added": gettext_lazy("%(who)s added %(what)s."),
     "user.invited": gettext_lazy("%(who)s invited %(what)s."),
     "user.invited_again": gettext_lazy("%(who)s sent %(what)s a new invitation."),

@@ -40,6 +40,7 @@ class UsersPage:
     role: Choice | None = None  # the one that is asked for
     clear_url: str = ""
     more_url: str = ""
+    capacity_url: str = ""  # for who may set limits
 
 
 @dataclass(frozen=True)
