@@ -100,7 +100,7 @@ from deskhand.kernel.claimer import BatchClaimer, ClaimLoop
 from deskhand.kernel.database import wake
 from deskhand.kernel.database.scope import account_scope, current_account_id
 from deskhand.kernel.errors import DeskhandError, Invalid
-from deskhand.notifications import deciding, failures, reaching, telling, wishes
+from deskhand.notifications import deciding, digests, failures, reaching, statuses, telling, wishes
 from deskhand.notifications import tasks as tasks_told
 from deskhand.notifications.types import Concerned, Topic
 from deskhand.routing import (
@@ -535,6 +535,7 @@ def notify(account_id: int, events: Sequence[Event]) -> None:
     )
     telling.tell(account_id, events, whom, away=availability.away)
     tasks_told.tell(account_id, events, away=availability.away)
+    statuses.tell(account_id, events, away=availability.away)
     failures.tell(account_id, events, away=availability.away)
 
 
@@ -633,6 +634,7 @@ TIMERS: dict[str, timers.Handler] = {
     later.KIND: later.leave,
     snoozing.KIND: snoozing.on_due,
     tasks.REMINDER: tasks.on_due,
+    digests.KIND: partial(digests.send_due, away=availability.away),
     RECOUNT: recount_loads,
     SWEEP: sweep_attempts,
     MONTHS: make_months,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
 import pytest
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from deskhand import wiring
@@ -18,15 +19,26 @@ from deskhand.crm.records.models import Ticket
 from deskhand.delivery.models import OutboxEntry
 from deskhand.delivery.sender import Sender
 from deskhand.delivery.tests.test_push import Window
-from deskhand.desk import replies, threads
+from deskhand.desk import replies, snoozing, threads
 from deskhand.desk.types import InboundMessage, Incoming, Mailbox
 from deskhand.events import dispatch
 from deskhand.events.types import SYSTEM, Actor
-from deskhand.kernel import clock
-from deskhand.kernel.errors import NotFound
-from deskhand.notifications import reaching, reading, telling, wishes
+from deskhand.kernel import clock, timers
+from deskhand.kernel.database import sql
+from deskhand.kernel.errors import Invalid, NotFound
+from deskhand.kernel.timers import DueTimer, TimerLoop
+from deskhand.notifications import (
+    describing,
+    digests,
+    limits,
+    planning,
+    reaching,
+    reading,
+    telling,
+    wishes,
+)
 from deskhand.notifications.leaving import Leaving, Said, leave
-from deskhand.notifications.models import Browser, Chat, Notification, PushKey
+from deskhand.notifications.models import Browser, Chat, Mailed, Notification, PushKey
 from deskhand.notifications.types import Concerned, Topic
 from deskhand.notifications.wishes import Default, ForAll, Ways
 from deskhand.routing import availability
@@ -306,7 +318,173 @@ def test_telling_many_in_browsers_and_chats_asks_as_often_as_few(world, ticket_i
             for n in range(count)
         ]  # fmt: skip
         with CaptureQueriesContext(connection) as asked:
-            leave(world.account.pk, told)
+            leave(world.account.pk, told, clock.now())
         return len(asked)
 
     assert queries(1) == queries(20)
+
+
+# ── too many mails ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def few(world):
+    """Two mails an hour of one topic, and no more."""
+    limits.set_hourly(world.account.pk, 2, by=Actor.user(world.ada.pk))
+
+
+def ring(kind):
+    """The moment of these timers comes, twice."""
+    for _again in range(2):
+        sql.execute("update kernel_timer set due_at = now() - interval '1 second' where kind = %s", [kind])
+        while TimerLoop().run_once():
+            pass
+
+
+def digests_to(user):
+    return [mail.payload["text"] for mail in mails_to(user) if mail.idempotency_key.startswith("digest:")]
+
+
+def test_what_is_too_much_comes_in_one_mail_that_names_each_R_NOT_7(world, ticket_id, mention, few):
+    for _n in range(5):
+        mention()
+    assert len(mails_to(world.bob)) == 2
+
+    ring(digests.KIND)
+
+    assert len(mails_to(world.bob)) == 3
+    [text] = digests_to(world.bob)
+    link = f"{settings.SITE_URL}/inbox/all-open/{ticket_id}"
+    assert text.count("Ada Lovelace mentioned you") == text.count(link) == 3
+    assert len(lines(world, world.bob)) == 5
+
+
+def test_a_digest_leaves_once_whatever_dies_when_R_NOT_7(world, mention, few, monkeypatch):
+    for _n in range(3):
+        mention()
+    due = timers_of(world)
+
+    class Killed(BaseException):
+        pass
+
+    def die(*_args):
+        raise Killed
+
+    monkeypatch.setattr(digests, "set_timers", die)
+    with pytest.raises(Killed), transaction.atomic():
+        digests.send_due(world.account.pk, due, away=planning.nobody)
+    assert digests_to(world.bob) == []
+    monkeypatch.undo()
+    for _n in range(2):
+        digests.send_due(world.account.pk, due, away=planning.nobody)
+
+    assert len(digests_to(world.bob)) == 1
+
+
+def timers_of(world):
+    return [
+        DueTimer(0, world.account.pk, digests.KIND, key, clock.now(), {})
+        for key in timers.keys(world.account.pk, digests.KIND)
+    ]
+
+
+def test_a_digest_names_only_what_one_may_see_when_it_leaves_R_NOT_16(world, ticket_id, mention, few):
+    for _n in range(4):
+        mention()
+    own = {"records": {"ticket": dict.fromkeys(("view", "edit"), "own")}, "capabilities": []}
+    role = Role.objects.create(account=world.account, name="own", permissions=own)
+    Membership.objects.filter(account=world.account, user=world.bob).update(role=role)
+
+    ring(digests.KIND)
+
+    assert digests_to(world.bob) == []
+
+
+def test_who_went_away_gets_the_digest_when_they_are_back_R_NOT_14(world, mention, few):
+    for _n in range(3):
+        mention()
+    availability.set_by_hand(world.account.pk, world.bob.pk, Status.AWAY, by=SYSTEM)
+    digests.send_due(world.account.pk, timers_of(world), away=availability.away)
+    assert digests_to(world.bob) == []
+
+    availability.set_by_hand(world.account.pk, world.bob.pk, Status.AVAILABLE, by=SYSTEM)
+    digests.send_due(world.account.pk, timers_of(world), away=availability.away)
+
+    assert len(digests_to(world.bob)) == 1
+
+
+def test_who_wants_no_mail_any_more_gets_no_digest_R_NOT_5(world, mention, few):
+    for _n in range(3):
+        mention()
+    wishes.set_for_all(world.account.pk, world.bob.pk, ForAll(off=["mail"]))
+
+    ring(digests.KIND)
+
+    assert digests_to(world.bob) == []
+
+
+@pytest.mark.parametrize(
+    ("in_hour", "in_day", "more", "is_beyond"),
+    [(49, 49, 1, False), (50, 50, 1, True), (0, 999, 1, False), (0, 1000, 1, True), (0, 0, 51, True)],
+)
+def test_the_limits_are_an_account_s_for_an_hour_and_a_thousand_for_a_day_R_NOT_7(world, in_hour, in_day, more, is_beyond):  # fmt: skip
+    at, pair = clock.now(), (world.bob.pk, Topic.MESSAGE)
+    if in_hour:
+        limits.count(world.account.pk, {pair: in_hour}, at)
+    if in_day - in_hour:
+        limits.count(world.account.pk, {pair: in_day - in_hour}, at - timedelta(hours=2))
+    limits.count(world.account.pk, {(world.bob.pk, Topic.COMMENT): 5_000}, at)
+
+    assert limits.beyond(world.account.pk, {pair: more}, at) == ({pair} if is_beyond else set())
+
+
+def test_what_no_limit_counts_any_more_is_forgotten(world):
+    at, pair = clock.now(), (world.bob.pk, Topic.MESSAGE)
+    limits.count(world.account.pk, {pair: 1}, at - timedelta(hours=25))
+    limits.count(world.account.pk, {pair: 1}, at)
+
+    assert Mailed.objects.count() == 1
+
+
+@pytest.mark.parametrize("number", [None, 0, 1001])
+def test_a_limit_that_is_none_is_refused(world, number):
+    with pytest.raises(Invalid):
+        limits.set_hourly(world.account.pk, number, by=Actor.user(world.ada.pk))
+
+
+# ── further topics ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_new_status_is_told_to_the_owner_who_asked_and_not_to_who_set_it_R_NOT_8(world, ticket_id, settle):
+    """R-NOT-9"""
+    wishes.choose(world.account.pk, world.grace.pk, {Topic.STATUS: Ways(bell=True)})
+    tickets.move(ticket_id, to=world.stage("Waiting on contact"), by=Actor.user(world.ada.pk))
+    settle()
+    tickets.move(ticket_id, to=world.stage("New"), by=Actor.user(world.grace.pk))
+    settle()
+
+    [line] = lines(world, world.grace)
+    assert describing.words(line) == "Ada Lovelace set your ticket to “Waiting on contact”"
+
+
+@pytest.mark.parametrize("whose", ["bob", None])
+def test_when_a_snooze_is_over_they_hear_whose_it_was_R_NOT_8(world, ticket_id, settle, whose):
+    at, until = clock.now() - timedelta(hours=1), clock.now() - timedelta(seconds=1)
+    user_id = world.bob.pk if whose else None
+    snoozing.snooze(ticket_id, user_id=user_id, until=until, by=Actor.user(world.bob.pk), at=at)
+    ring(snoozing.KIND)
+    settle()
+
+    told = {user: [line.topic for line in lines(world, getattr(world, user))] for user in ("bob", "grace", "ada")}  # fmt: skip
+    assert told == {"bob": [], "grace": [], "ada": []} | {whose or "grace": [Topic.SNOOZED]}
+
+
+def test_who_is_set_to_away_by_a_colleague_is_told_and_not_by_themselves_R_AVAIL_11(world, settle):
+    """R-NOT-8, R-NOT-9"""
+    availability.set_by_hand(world.account.pk, world.bob.pk, Status.AVAILABLE, by=Actor.user(world.bob.pk))
+    availability.set_by_hand(world.account.pk, world.bob.pk, Status.AWAY, by=Actor.user(world.ada.pk))
+    settle()
+
+    [line] = lines(world, world.bob)
+    assert describing.words(line) == "Ada Lovelace set you to away"
+    assert (describing.name(line), describing.path(line)) == ("Your availability", "/settings/availability")

@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.utils.translation import gettext as _
 
@@ -46,7 +47,7 @@ def snooze(
         timers.drop_timer(account_id, KIND, _key(ticket_id, user_id))
     else:
         timers.set_timer(account_id, KIND, _key(ticket_id, user_id), until)
-    _tell(SNOOZED, [ticket_id], by, at, {"until": until.isoformat() if until else None})
+    _tell(SNOOZED, {ticket_id: {"until": until.isoformat() if until else None}}, by, at)
 
 
 def wake(ticket_id: int, *, user_id: int, by: Actor, at: datetime | None = None) -> None:
@@ -62,7 +63,7 @@ def on_due(account_id: int, due: Sequence[DueTimer]) -> None:
     asked = {timer.key for timer in due}
     tickets = {int(key.partition(":")[0]) for key in asked}
     found = Snooze.objects.filter(account_id=account_id, ticket_id__in=tickets, until__lte=now)
-    _end([one for one in found if _key(one.ticket_id, one.user_id) in asked], SYSTEM, now)
+    _end([one for one in found if _key(one.ticket_id, one.user_id) in asked], SYSTEM, now, is_due=True)
 
 
 def hear(account_id: int, events: Sequence[Event]) -> None:
@@ -83,7 +84,7 @@ def _is_reply(event: Event) -> bool:
     )
 
 
-def _end(found: Sequence[Snooze], by: Actor, at: datetime) -> None:
+def _end(found: Sequence[Snooze], by: Actor, at: datetime, *, is_due: bool = False) -> None:
     if not found:
         return
     account_id = current_account_id()
@@ -92,19 +93,27 @@ def _end(found: Sequence[Snooze], by: Actor, at: datetime) -> None:
         "delete from kernel_timer where account_id = %s and kind = %s and key = any(%s)",
         [account_id, KIND, [_key(one.ticket_id, one.user_id) for one in found]],
     )
-    _tell(WOKEN, sorted({one.ticket_id for one in found}), by, at, {})
+    woken: dict[int, dict[str, Any]] = {}
+    for one in found:
+        data = woken.setdefault(one.ticket_id, {"users": [], "for_all": False, "due": is_due})
+        if one.user_id is None:
+            data["for_all"] = True
+        else:
+            data["users"].append(one.user_id)
+    _tell(WOKEN, woken, by, at)
 
 
 def _key(ticket_id: int, user_id: int | None) -> str:
     return f"{ticket_id}:{user_id or 0}"
 
 
-def _tell(kind: str, ticket_ids: Sequence[int], by: Actor, at: datetime, data: dict[str, str | None]) -> None:
+def _tell(kind: str, told: Mapping[int, dict[str, Any]], by: Actor, at: datetime) -> None:
+    """`told`: what is said of each ticket."""
     account_id = current_account_id()
-    found = Ticket.objects.filter(account_id=account_id, pk__in=ticket_ids).order_by("id")
+    found = Ticket.objects.filter(account_id=account_id, pk__in=list(told)).order_by("id")
     versions = dict(found.values_list("pk", "version"))
-    if len(versions) < len(ticket_ids):
+    if len(versions) < len(told):
         raise NotFound(_("There is no such ticket."))
     log.record_many(
-        [NewEvent(kind, "ticket", pk, version, by, at, dict(data)) for pk, version in versions.items()]
+        [NewEvent(kind, "ticket", pk, version, by, at, told[pk]) for pk, version in versions.items()]
     )

@@ -64,7 +64,7 @@ def announce(
     asked = {user_id for one in said for user_id in one.user_ids}
     viewers = {viewer.user_id: viewer for viewer in policy.viewers_of(account_id, asked)}
     told = [{user_id for user_id in one.user_ids if _may_see(viewers.get(user_id), one)} for one in said]
-    planned = plan(account_id, {(user_id, Topic.NOTICE) for user_id in asked}, away)
+    planned = plan(account_id, [(user_id, Topic.NOTICE) for who in told for user_id in who], at, away)
     ways = {user_id: planned.ways(user_id, Topic.NOTICE) for user_id in asked}
     _ring(account_id, said, [{user_id for user_id in who if ways[user_id].is_kept} for who in told], ways, at)
     going = [
@@ -74,7 +74,7 @@ def announce(
         ]
         for one, who in zip(said, told, strict=True)
     ]
-    leave(account_id, [one for some in going for one in some])
+    leave(account_id, [one for some in going for one in some], at)
     return [Heard(who, sum(one.ways.mail for one in some)) for who, some in zip(told, going, strict=True)]
 
 
@@ -118,7 +118,7 @@ def _row(
     return Notification(
         account_id=account_id, user_id=user_id, event_id=event_id, topic=Topic.NOTICE.value, created_at=at, actor_kind=one.by.kind.value,
         actor_id=one.by.id, ticket_id=one.record_id if is_ticket else None, about_kind="" if is_ticket else one.object_type,
-        about_id=None if is_ticket else one.record_id, about_name=one.name, text=" ".join(text.split())[:LONGEST], pops_up=ways.popup,
+        about_id=None if is_ticket else one.record_id, about_name=one.name, text=" ".join(text.split())[:LONGEST], pops_up=ways.popup, digest=ways.digest,
         read_at=None if ways.bell else at,
     )  # fmt: skip
 

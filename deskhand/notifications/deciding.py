@@ -26,7 +26,13 @@ def ticket_of(event: Event) -> int | None:
     if event.kind in (RECEIVED, SENT, COMMENTED):
         is_by_machine = event.data.get("automatic") not in (None, False, "no")
         return None if is_by_machine else event.data.get("ticket_id")
-    is_news = new_owner(event) or is_nobodys(event) or (was_reopened(event) and not _is_of_message(event))
+    if is_over(event):
+        return event.object_id
+    is_news = (
+        new_owner(event)
+        or is_nobodys(event)
+        or ((was_reopened(event) or was_moved(event)) and not _is_of_message(event))
+    )
     return event.object_id if is_news else None
 
 
@@ -36,6 +42,17 @@ def was_reopened(event: Event) -> bool:
         True,
         False,
     ]
+
+
+def was_moved(event: Event) -> bool:
+    """It has another status."""
+    changes = event.data.get("changes") or {}
+    return event.object_type == "ticket" and event.kind != CREATED and "hs_pipeline_stage" in changes
+
+
+def is_over(event: Event) -> bool:
+    """What was put off is to be looked at again, because its moment has come."""
+    return event.kind == "ticket.woken" and bool(event.data.get("due"))
 
 
 def _is_of_message(event: Event) -> bool:
@@ -115,6 +132,15 @@ def _told(
     if was_reopened(event):
         if owner_id:
             yield Topic.REOPENED, owner_id
+        return
+    if was_moved(event):
+        if owner_id:
+            yield Topic.STATUS, owner_id
+        return
+    if is_over(event):
+        yield from ((Topic.SNOOZED, user_id) for user_id in event.data["users"])
+        if event.data["for_all"] and owner_id:
+            yield Topic.SNOOZED, owner_id
         return
     if event.kind == COMMENTED:
         for user_id in concerned.mentioned.get(event.data["message_id"], ()):

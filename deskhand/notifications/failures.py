@@ -108,11 +108,11 @@ def tell(
         for failure in failures
         if _is_told(viewer, failure)
     ]
-    planned = plan(account_id, {(user_id, Topic.FAILURE) for user_id, _failure in told}, away)
+    planned = plan(account_id, [(user_id, Topic.FAILURE) for user_id, _failure in told], at, away)
     ways = {user_id: planned.ways(user_id, Topic.FAILURE) for user_id, _failure in told}
     fresh = _keep(account_id, [(*pair, ways[pair[0]]) for pair in told if ways[pair[0]].is_kept], at)
     live.signal(account_id, [signal_of(user_id) for user_id in sorted(fresh)])
-    leave(account_id, [_leaving(user_id, failure, ways[user_id], at) for user_id, failure in told])
+    leave(account_id, [_leaving(user_id, failure, ways[user_id], at) for user_id, failure in told], at)
 
 
 def _is_told(viewer: Viewer, failure: Failure) -> bool:
@@ -135,30 +135,31 @@ def _keep(account_id: int, told: Sequence[tuple[int, Failure, Ways]], at: dateti
         [failure.name for _user, failure, _ways in told],
         [failure.number for _user, failure, _ways in told],
         [ways.popup for _user, _failure, ways in told],
+        [ways.digest for _user, _failure, ways in told],
         [None if ways.bell else at for _user, _failure, ways in told],
     ]
     given = {"account": account_id, "at": at, "since": at - TOGETHER, "topic": Topic.FAILURE.value}
-    names = ("users", "events", "kinds", "objects", "names", "numbers", "popping", "read")
+    names = ("users", "events", "kinds", "objects", "names", "numbers", "popping", "digests", "read")
     return {row[0] for row in sql.rows(_KEEP, given | dict(zip(names, columns, strict=True)))}
 
 
 _KEEP = f"""
 with given as (
     select * from unnest(%(users)s::bigint[], %(events)s::bigint[], %(kinds)s::text[], %(objects)s::bigint[],
-        %(names)s::text[], %(numbers)s::int[], %(popping)s::boolean[], %(read)s::timestamptz[])
-        x(user_id, event_id, kind, object_id, name, number, pops_up, read_at)
+        %(names)s::text[], %(numbers)s::int[], %(popping)s::boolean[], %(digests)s::boolean[], %(read)s::timestamptz[])
+        x(user_id, event_id, kind, object_id, name, number, pops_up, digest, read_at)
 ), new as (
     select g.* from given g where not exists (
         select from {Notification._meta.db_table} n where n.account_id = %(account)s and n.user_id = g.user_id
             and n.about_kind = g.kind and n.about_id = g.object_id and n.event_id >= g.event_id)
 ), more as (
-    update {Notification._meta.db_table} n set number = n.number + g.number, event_id = g.event_id, about_name = g.name
+    update {Notification._meta.db_table} n set number = n.number + g.number, event_id = g.event_id, about_name = g.name, digest = n.digest or g.digest
     from new g where n.account_id = %(account)s and n.user_id = g.user_id and n.about_kind = g.kind
         and n.about_id = g.object_id and n.read_at is null and n.created_at > %(since)s
     returning n.user_id, g.kind, g.object_id
 ), first as (
     insert into {Notification._meta.db_table}
-        (account_id, created_at, topic, actor_kind, user_id, event_id, about_kind, about_id, about_name, number, pops_up, read_at)
+        (account_id, created_at, topic, actor_kind, user_id, event_id, about_kind, about_id, about_name, number, pops_up, digest, read_at)
     select %(account)s, %(at)s, %(topic)s, 'system', g.* from new g
     where (g.user_id, g.kind, g.object_id) not in (select * from more)
     on conflict (account_id, user_id, event_id) do nothing returning user_id

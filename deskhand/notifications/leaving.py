@@ -6,8 +6,10 @@ may see what it is about (R-NOT-16).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.conf import settings
 from django.utils import translation
@@ -17,7 +19,7 @@ from deskhand.accounts.models import Account, User
 from deskhand.delivery import outbox
 from deskhand.delivery.push import Message
 from deskhand.delivery.types import NewSend
-from deskhand.notifications import reaching
+from deskhand.notifications import limits, reaching
 from deskhand.notifications.types import Topic
 from deskhand.notifications.wishes import Ways
 from deskhand.notifications.wording import mail_of
@@ -46,7 +48,7 @@ class Leaving:
     words: Callable[[People], Said]
 
 
-def leave(account_id: int, told: Sequence[Leaving], others: Collection[int] = ()) -> int:
+def leave(account_id: int, told: Sequence[Leaving], at: datetime, others: Collection[int] = ()) -> int:
     """Send it by the ways that leave the house; returns how many mails that are.
 
     `others` are people whom the words name: `words` is given them with those who read. A fixed number of queries.
@@ -62,7 +64,6 @@ def leave(account_id: int, told: Sequence[Leaving], others: Collection[int] = ()
         {one.user_id for one in told if one.ways.chat},
     )
     sends: list[NewSend] = []
-    mails = 0
     for one in told:
         user = people[one.user_id]
         with translation.override(user.locale or account.locale):
@@ -70,9 +71,12 @@ def leave(account_id: int, told: Sequence[Leaving], others: Collection[int] = ()
             if one.ways.mail:
                 text = mail_of(f"{said.text}\n{settings.SITE_URL}{said.path}")
                 sends.append(letter(account, user, said.title, text, key=one.key))
-                mails += 1
             message = Message(said.title, said.line, said.path)
             sends += doors.pushes(one.user_id, message, one.key) if one.ways.push else []
             sends += doors.posts(one.user_id, message, one.key) if one.ways.chat else []
     outbox.enqueue(sends)
-    return mails
+    mails = Counter((one.user_id, one.topic) for one in told if one.ways.mail)
+    if mails:
+        limits.count(account_id, mails, at)
+    limits.set_timers(account_id, {one.user_id for one in told if one.ways.digest}, at)
+    return mails.total()

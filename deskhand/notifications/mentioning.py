@@ -38,14 +38,14 @@ def tell(
     """The caller has seen to it that they may open the workflow. `away` as for telling.tell."""
     what = {"comment_id": about.comment_id, "users": list(user_ids)}
     [event] = log.record_many([NewEvent("workflow.commented", "workflow", about.workflow_id, 0, by, at, what)])  # fmt: skip
-    planned = plan(account_id, {(user_id, Topic.MENTION) for user_id in user_ids}, away)
+    planned = plan(account_id, [(user_id, Topic.MENTION) for user_id in user_ids], at, away)
     ways = {user_id: planned.ways(user_id, Topic.MENTION) for user_id in user_ids}
     rung = [user_id for user_id in user_ids if ways[user_id].is_kept]
     Notification.objects.bulk_create(
         Notification(
             account_id=account_id, user_id=user_id, event_id=event.id, topic=Topic.MENTION.value, created_at=at, actor_kind=by.kind.value,
             actor_id=by.id, about_kind=Kind.AUTOMATION.value, about_id=about.workflow_id, about_name=about.name,
-            pops_up=ways[user_id].popup, read_at=None if ways[user_id].bell else at,
+            pops_up=ways[user_id].popup, digest=ways[user_id].digest, read_at=None if ways[user_id].bell else at,
         )
         for user_id in rung
     )  # fmt: skip
@@ -54,7 +54,7 @@ def tell(
         Leaving(user_id, Topic.MENTION, f"step-comment:{about.comment_id}:{user_id}", ways[user_id], partial(_said, about, by))
         for user_id in user_ids
     ]  # fmt: skip
-    leave(account_id, going, {by.id} if by.id else ())
+    leave(account_id, going, at, {by.id} if by.id else ())
 
 
 def _said(about: InWorkflow, by: Actor, people: People) -> Said:

@@ -19,6 +19,7 @@ class Notification(models.Model):
     about_name = models.TextField(default="", db_default="")  # as it was called then
     text = models.TextField(default="", db_default="")  # what a workflow says
     pops_up = models.BooleanField(default=False, db_default=False)  # on the page that is open (R-NOT-4)
+    digest = models.BooleanField(default=False, db_default=False)  # waits to be named in a mail with others
     number = models.IntegerField(default=1, db_default=1)  # of failures that are told as one
     actor_kind = models.TextField()
     actor_id = models.BigIntegerField(null=True)
@@ -39,6 +40,11 @@ class Notification(models.Model):
                 fields=["account_id", "user_id", "ticket_id"],
                 name="notification_unread",
                 condition=models.Q(read_at=None),
+            ),
+            models.Index(
+                fields=["account_id", "user_id"],
+                name="notification_to_digest",
+                condition=models.Q(digest=True),
             ),
         ]
 
@@ -82,6 +88,29 @@ class Personal(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account_id", "user_id"], name="personal_once")]
+
+
+class MailLimit(models.Model):
+    """How many mails of one topic a person gets in an hour, where an administrator said so; the rest comes as one mail."""
+
+    account_id = models.BigIntegerField()
+    hourly = models.IntegerField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account_id"], name="mail_limit_once")]
+
+
+class Mailed(models.Model):
+    """Mails that left for one person about one topic at one time, as long as a limit counts them."""
+
+    account_id = models.BigIntegerField()
+    user_id = models.BigIntegerField()
+    topic = models.TextField()
+    number = models.IntegerField()
+    at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["account_id", "user_id", "at"], name="mailed_lately")]
 
 
 class Browser(models.Model):

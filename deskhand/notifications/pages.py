@@ -7,6 +7,7 @@ from __future__ import annotations
 
 SETTINGS = "/settings/notifications"
 SYSTEM = "/settings/system"
+AVAILABILITY = "/settings/availability"
 
 
 def ticket(ticket_id: int, task_id: int | None = None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,7 +18,7 @@ from deskhand.kernel.errors import NotFound
 from deskhand.notifications.failures import kinds_for
 from deskhand.notifications.models import Notification
 from deskhand.notifications.telling import signal_of
-from deskhand.notifications.types import ABOUT_RECORDS, Topic
+from deskhand.notifications.types import ABOUT_RECORDS, AVAILABILITY, Topic
 
 PAGE = 50
 CAP = 100  # the count stops here and says 99+
@@ -56,7 +56,12 @@ def _seen(viewer: Viewer) -> tuple[str, list[object]]:
         f" or (n.ticket_id is null and n.topic = any(%s) and {'n.about_kind <> all(%s)' if others else 'n.about_kind = any(%s)'}))"
     )
     of_records = sorted(ABOUT_RECORDS)
-    return seen, [*own, of_records, [kind.value for kind in kinds_for(viewer)], of_records, known]
+    return seen, [*own, of_records, _kinds(viewer), of_records, known]
+
+
+def _kinds(viewer: Viewer) -> list[str]:
+    """What the viewer may see that is about no record."""
+    return [AVAILABILITY, *(kind.value for kind in kinds_for(viewer))]
 
 
 def _types(viewer: Viewer) -> tuple[list[str], bool]:
@@ -69,8 +74,10 @@ def _types(viewer: Viewer) -> tuple[list[str], bool]:
     return [name for name in sorted(named) if reaches_any(viewer, name) is not others], others
 
 
-def lines(viewer: Viewer, *, before: int = 0, limit: int = PAGE) -> tuple[list[Line], int]:
-    """One page, and the place of the next one (0 at the end)."""
+def lines(
+    viewer: Viewer, *, before: int = 0, limit: int = PAGE, only: Sequence[int] | None = None
+) -> tuple[list[Line], int]:
+    """One page, and the place of the next one (0 at the end); of all there is, or of `only` these."""
     seen, own = _seen(viewer)
     found = sql.rows(
         f"""
@@ -79,10 +86,10 @@ def lines(viewer: Viewer, *, before: int = 0, limit: int = PAGE) -> tuple[list[L
                n.created_at, n.read_at is null, n.about_kind, n.about_id, n.about_name, n.number, n.text, n.pops_up
         from {_FROM} left join accounts_user u on n.actor_kind = 'user' and u.id = n.actor_id
         left join crm_contact c on c.account_id = t.account_id and c.id = t.contact_id
-        where n.account_id = %s and n.user_id = %s and (%s = 0 or n.id < %s) and {seen}
+        where n.account_id = %s and n.user_id = %s and (%s = 0 or n.id < %s) and (%s::bigint[] is null or n.id = any(%s)) and {seen}
         order by n.id desc limit %s
         """,
-        [viewer.account_id, viewer.user_id, before, before, *own, limit + 1],
+        [viewer.account_id, viewer.user_id, before, before, *2 * [only], *own, limit + 1],
     )
     shown = [Line(pk, Topic(topic), *rest) for pk, topic, *rest in found[:limit]]
     return shown, shown[-1].id if len(found) > limit else 0
@@ -151,6 +158,6 @@ def require_about(viewer: Viewer, kind: str, object_id: int) -> None:
         about_id=object_id,
     )
     topics = set(told.values_list("topic", flat=True))
-    is_seen = reaches_any(viewer, kind) if topics <= ABOUT_RECORDS else kind in kinds_for(viewer)
+    is_seen = reaches_any(viewer, kind) if topics <= ABOUT_RECORDS else kind in _kinds(viewer)
     if not topics or not is_seen:
         raise NotFound(_("There is no such notification."))

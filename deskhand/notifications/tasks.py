@@ -66,7 +66,7 @@ def tell(
         if viewer is not None and policy.visible(viewer, one.about[0]).reaches(one.record):
             by_event.setdefault(one.event.id, one)
     told = list(by_event.values())
-    planned = plan(account_id, {(one.user_id, one.topic) for one in told}, away)
+    planned = plan(account_id, [(one.user_id, one.topic) for one in told], at, away)
     ways = {one.event.id: planned.ways(one.user_id, one.topic) for one in told}
     _ring(account_id, [(one, ways[one.event.id]) for one in told if ways[one.event.id].is_kept], at)
     going = [
@@ -74,7 +74,7 @@ def tell(
         for one in told
     ]  # fmt: skip
     actors = {one.event.by.id for one in told if one.event.by.kind is ActorKind.USER and one.event.by.id}
-    leave(account_id, going, actors)
+    leave(account_id, going, at, actors)
 
 
 def _topic(event: Event) -> Topic | None:
@@ -122,7 +122,8 @@ def _row(account_id: int, one: _Told, ways: Ways, at: datetime) -> Notification:
     object_type, record_id = one.about
     row = Notification(
         account_id=account_id, user_id=one.user_id, event_id=one.event.id, topic=one.topic.value, created_at=at,
-        actor_kind=one.event.by.kind.value, actor_id=one.event.by.id, pops_up=ways.popup, read_at=None if ways.bell else at,
+        actor_kind=one.event.by.kind.value, actor_id=one.event.by.id, pops_up=ways.popup, digest=ways.digest,
+        read_at=None if ways.bell else at,
     )  # fmt: skip
     if object_type == "ticket":
         row.ticket_id, row.about_kind, row.about_id, row.about_name = (

@@ -7,6 +7,7 @@ reading, what leaves when it is written (R-NOT-16).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -23,7 +24,7 @@ from deskhand.notifications import deciding, pages
 from deskhand.notifications.leaving import Leaving, People, Said, leave
 from deskhand.notifications.models import Notification
 from deskhand.notifications.planning import Away, nobody, plan
-from deskhand.notifications.types import Concerned, Notice
+from deskhand.notifications.types import Concerned, Notice, Topic
 from deskhand.notifications.wishes import Ways
 from deskhand.notifications.wording import sentence
 
@@ -52,14 +53,20 @@ def tell(
     if not ticket_ids:
         return
     tickets = Ticket.objects.filter(account_id=account_id, pk__in=ticket_ids, archived_at=None, is_spam=False)
-    known = {ticket.pk: ticket for ticket in tickets.select_related("contact")}
+    known = {ticket.pk: ticket for ticket in tickets.select_related("contact", "stage")}
     owners = {pk: ticket.owner_id for pk, ticket in known.items()}
     notices = [n for n in deciding.decide(events, owners, concerned) if n.ticket_id in known]
-    planned = plan(account_id, {(n.user_id, n.topic) for n in notices}, away)
+    notices = [_with_status(n, known[n.ticket_id]) for n in notices]
+    planned = plan(account_id, [(n.user_id, n.topic) for n in notices], at, away)
     told = [(n, planned.ways(n.user_id, n.topic)) for n in notices]
     fresh = _keep(account_id, [(n, ways) for n, ways in told if ways.is_kept], at)
     live.signal(account_id, [signal_of(user_id) for user_id in sorted(fresh)])
-    _leave(account_id, [(n, ways) for n, ways in told if ways.is_loud], known)
+    _leave(account_id, [(n, ways) for n, ways in told if ways.is_loud], known, at)
+
+
+def _with_status(notice: Notice, ticket: Ticket) -> Notice:
+    """A change of status says which it is now."""
+    return replace(notice, task=ticket.stage.label) if notice.topic is Topic.STATUS else notice
 
 
 def _keep(account_id: int, told: Sequence[tuple[Notice, Ways]], at: datetime) -> set[int]:
@@ -78,6 +85,7 @@ def _keep(account_id: int, told: Sequence[tuple[Notice, Ways]], at: datetime) ->
         [n.task_id for n in notices],
         [n.task for n in notices],
         [ways.popup for _n, ways in told],
+        [ways.digest for _n, ways in told],
         [None if ways.bell else at for _n, ways in told],
     ]
     return {row[0] for row in sql.rows(_KEEP, [account_id, at, *columns])}
@@ -85,9 +93,9 @@ def _keep(account_id: int, told: Sequence[tuple[Notice, Ways]], at: datetime) ->
 
 _KEEP = f"""
 insert into {Notification._meta.db_table} (account_id, created_at, user_id, event_id, topic, ticket_id, actor_kind, actor_id,
-    about_kind, about_id, about_name, pops_up, read_at)
+    about_kind, about_id, about_name, pops_up, digest, read_at)
 select %s, %s, x.* from unnest(%s::bigint[], %s::bigint[], %s::text[], %s::bigint[], %s::text[], %s::bigint[], %s::text[], %s::bigint[],
-    %s::text[], %s::boolean[], %s::timestamptz[]) x
+    %s::text[], %s::boolean[], %s::boolean[], %s::timestamptz[]) x
 on conflict (account_id, user_id, event_id) do nothing returning user_id
 """
 
@@ -95,7 +103,9 @@ on conflict (account_id, user_id, event_id) do nothing returning user_id
 # ── what leaves ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _leave(account_id: int, told: Sequence[tuple[Notice, Ways]], tickets: Mapping[int, Ticket]) -> None:
+def _leave(
+    account_id: int, told: Sequence[tuple[Notice, Ways]], tickets: Mapping[int, Ticket], at: datetime
+) -> None:
     if not told:
         return
     viewers = {viewer.user_id: viewer for viewer in viewers_of(account_id, {n.user_id for n, _ways in told})}
@@ -104,7 +114,7 @@ def _leave(account_id: int, told: Sequence[tuple[Notice, Ways]], tickets: Mappin
         for n, ways in told
         if (viewer := viewers.get(n.user_id)) and _may_see(viewer, tickets[n.ticket_id])  # who left hears nothing
     ]  # fmt: skip
-    leave(account_id, going, {n.actor_id for n, _ways in told if n.actor_kind == "user" and n.actor_id})
+    leave(account_id, going, at, {n.actor_id for n, _ways in told if n.actor_kind == "user" and n.actor_id})
 
 
 def _may_see(viewer: Viewer, ticket: Ticket) -> bool:

@@ -15,9 +15,12 @@ class Topic(StrEnum):
     MESSAGE = "message"  # a customer or colleague wrote on a ticket of mine
     COMMENT = "comment"  # a colleague commented on a ticket of mine
     REOPENED = "reopened"  # a closed ticket of mine is open again
+    STATUS = "status"  # somebody else changed the status of a ticket of mine
+    SNOOZED = "snoozed"  # what was put off is to be looked at again
     FOLLOWED = "followed"  # a message or comment on a ticket that I follow
     UNASSIGNED = "unassigned"  # a new ticket is nobody's
     NOTICE = "notice"  # a workflow tells me something about a record
+    AVAILABILITY = "availability"  # a colleague changed whether I am available
     FAILURE = "failure"  # something failed that I can set right
 
 
@@ -34,13 +37,15 @@ class Kind(StrEnum):
     PACE = "pace"
 
 
+#: What a notice is about that is about whether somebody is available.
+AVAILABILITY = "availability"
 #: What is told of records of all kinds, not of tickets alone.
 ABOUT_RECORDS = frozenset({Topic.TASK, Topic.REMINDER, Topic.NOTICE})
 #: Who is told by which way, unless they chose otherwise (R-NOT-12). The bell rings for all but what is asked for; what pops
 #: up comes to their browsers and their chat, too, where they named some.
 MAILED = frozenset({Topic.MENTION})
 POPPING = frozenset({Topic.MENTION, Topic.ASSIGNED})
-ASKED_FOR = frozenset({Topic.UNASSIGNED})
+ASKED_FOR = frozenset({Topic.UNASSIGNED, Topic.STATUS})
 
 
 @dataclass(frozen=True)
@@ -76,4 +81,4 @@ class Notice:
     actor_kind: str
     actor_id: int | None
     task_id: int | None = None
-    task: str = ""  # what is to be done
+    task: str = ""  # what is to be done; of a new status its name

@@ -4,7 +4,7 @@ open as Deskhand has it; what an administrator locked is for everybody as the ac
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from django.db import transaction
@@ -27,13 +27,14 @@ class Way(StrEnum):
 
 @dataclass(frozen=True)
 class Ways:
-    """By which ways somebody is told of something; one field for each Way."""
+    """By which ways somebody is told of something."""
 
     bell: bool = False
     mail: bool = False
     popup: bool = False
     push: bool = False
     chat: bool = False
+    digest: bool = False  # by mail, with what else comes within the hour (R-NOT-7); nobody chooses it
 
     @classmethod
     def of(cls, names: Iterable[str]) -> Ways:
@@ -43,7 +44,7 @@ class Ways:
 
     @property
     def names(self) -> list[str]:
-        return [name for name, is_on in asdict(self).items() if is_on]
+        return [way.value for way in Way if self.has(way)]
 
     def has(self, way: Way) -> bool:
         return bool(getattr(self, way.value))
@@ -59,12 +60,12 @@ class Ways:
     @property
     def leaves(self) -> bool:
         """Whether anything leaves the house."""
-        return self.mail or self.push or self.chat
+        return self.mail or self.digest or self.push or self.chat
 
     @property
     def is_kept(self) -> bool:
-        """Whether it has a row in the list behind the bell. What only pops up is read in it."""
-        return self.bell or self.popup
+        """Whether it has a row in the list behind the bell. What the bell does not ring for is read in it."""
+        return self.bell or self.popup or self.digest
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,20 @@ from deskhand.notifications.types import Kind, Topic
 
 
 def sentence(topic: Topic, name: str, task: str = "") -> str:
-    """`name`: who did it; empty for routing, a workflow or somebody without a name."""
+    """`name`: who did it; empty for routing, a workflow or somebody without a name. `task`: what is to be done; the new
+    status of a ticket, or of somebody."""
     if topic is Topic.REMINDER:
         return _("Reminder: %(task)s") % {"task": task}
+    if topic is Topic.SNOOZED:
+        return _("This ticket was put off until now")
+    if topic is Topic.STATUS:
+        words = (
+            _("%(name)s set your ticket to “%(status)s”") if name else _("Your ticket is now “%(status)s”")
+        )
+        return words % {"name": name, "status": _(task) if task else ""}
+    if topic is Topic.AVAILABILITY:
+        is_away = task == "AWAY"
+        return (_("%(name)s set you to away") if is_away else _("%(name)s set you to available")) % {"name": name or _("Somebody")}  # fmt: skip
     if topic is Topic.TASK:
         words = (
             _("%(name)s gave you the task “%(task)s”") if name else _("You were given the task “%(task)s”")

@@ -16,12 +16,11 @@ from deskhand.accounts.policy import Action
 from deskhand.accounts.types import Viewer
 from deskhand.delivery import chats, push
 from deskhand.kernel import clock
-from deskhand.notifications import failures, pages, reaching, reading, wishes
+from deskhand.notifications import describing, failures, reaching, reading, wishes
 from deskhand.notifications.reaching import Tried
 from deskhand.notifications.reading import Line
-from deskhand.notifications.types import ABOUT_RECORDS, Kind, Topic
+from deskhand.notifications.types import Topic
 from deskhand.notifications.wishes import Way, Ways
-from deskhand.notifications.wording import failed, heading, sentence
 from deskhand.web.choices import Tab
 from deskhand.web.frame import unread_text
 from deskhand.web.notifications.rows import (
@@ -67,6 +66,16 @@ TOPICS = {
         gettext_lazy("Reopened tickets of mine"),
         gettext_lazy("Somebody, or an automation, opens a closed ticket that you own."),
     ),
+    Topic.STATUS: (
+        gettext_lazy("Status of my tickets"),
+        gettext_lazy("Somebody else, or an automation, changes the status of a ticket that you own."),
+    ),
+    Topic.SNOOZED: (
+        gettext_lazy("Snoozed tickets"),
+        gettext_lazy(
+            "The moment has come until which a ticket was put off: by you, or for everybody and it is yours."
+        ),
+    ),
     Topic.FOLLOWED: (
         gettext_lazy("Tickets that I follow"),
         gettext_lazy("There is a message or a comment on a ticket that you follow."),
@@ -78,6 +87,10 @@ TOPICS = {
     Topic.NOTICE: (
         gettext_lazy("Messages from workflows"),
         gettext_lazy("A workflow tells you something about a ticket or another record."),
+    ),
+    Topic.AVAILABILITY: (
+        gettext_lazy("My availability"),
+        gettext_lazy("A colleague sets you to available or to away."),
     ),
     Topic.FAILURE: (
         gettext_lazy("Failures"),
@@ -128,71 +141,32 @@ def _groups(lines: Sequence[Line]) -> list[Group]:
 
 
 def _group(own: Sequence[Line]) -> Group:
-    told, is_unread = tuple(_told(line) for line in own), any(line.is_unread for line in own)
     first = own[0]
-    if first.ticket_id is not None:
-        return Group(
-            number=f"#{first.number}",
-            subject=first.subject or "",
-            url=pages.ticket(first.ticket_id, first.about_id),
-            read_url=reverse("notification-read", args=[first.ticket_id]),
-            told=told,
-            is_unread=is_unread,
-        )
-    if first.topic in ABOUT_RECORDS:
-        return _record(first, told, is_unread)
-    if first.topic is Topic.MENTION:
-        return _workflow(first, told, is_unread)
-    kind, object_id = Kind(first.about_kind), first.about_id or 0
-    return Group(
-        number="",
-        subject=heading(kind, first.about_name),
-        url=failures.url_of(kind, object_id),
-        read_url=reverse("notification-read-failure", args=[kind.value, object_id]),
-        told=told,
-        is_unread=is_unread,
-        is_failure=True,
+    is_ticket = first.ticket_id is not None
+    read = (
+        reverse("notification-read", args=[first.ticket_id])
+        if is_ticket
+        else reverse("notification-read-failure", args=[first.about_kind, first.about_id or 0])
     )
-
-
-def _record(first: Line, told: tuple[Told, ...], is_unread: bool) -> Group:
-    """What a workflow says of a record that is no ticket, and its tasks."""
-    record_id = first.about_id or 0
     return Group(
-        number="", subject=first.about_name, url=pages.record(first.about_kind, record_id),
-        read_url=reverse("notification-read-failure", args=[first.about_kind, record_id]), told=told, is_unread=is_unread,
-    )  # fmt: skip
-
-
-def _workflow(first: Line, told: tuple[Told, ...], is_unread: bool) -> Group:
-    """A colleague named somebody in a comment on a step."""
-    workflow_id = first.about_id or 0
-    return Group(
-        number="", subject=heading(Kind.AUTOMATION, first.about_name), url=pages.step_comment(workflow_id),
-        read_url=reverse("notification-read-failure", args=[Kind.AUTOMATION.value, workflow_id]), told=told, is_unread=is_unread,
-    )  # fmt: skip
+        number=f"#{first.number}" if is_ticket else "",
+        subject=describing.name(first),
+        url=describing.path(first),
+        read_url=read,
+        told=tuple(_told(line) for line in own),
+        is_unread=any(line.is_unread for line in own),
+        is_failure=first.topic is Topic.FAILURE,
+    )
 
 
 def _told(line: Line) -> Told:
     popup = line.id if line.pops_up and line.at > clock.now() - POPS_FOR else 0
-    return Told(_words(line), line.at, line.is_unread, _person(line), popup)
-
-
-def _words(line: Line) -> str:
-    if line.topic is Topic.NOTICE:
-        return line.text
-    if _is_failure(line):
-        return failed(Kind(line.about_kind), line.times)
-    return sentence(line.topic, line.actor_name, line.about_name if line.ticket_id else line.text)
-
-
-def _is_failure(line: Line) -> bool:
-    return line.ticket_id is None and line.topic not in {*ABOUT_RECORDS, Topic.MENTION}
+    return Told(describing.words(line), line.at, line.is_unread, _person(line), popup)
 
 
 def _person(line: Line) -> Person | None:
     """Who did it; a machine, and whoever has a workflow say something, is nobody."""
-    is_persons = line.actor_name and line.topic is not Topic.NOTICE and not _is_failure(line)
+    is_persons = line.actor_name and line.topic not in (Topic.NOTICE, Topic.FAILURE)
     return Person.named(line.actor_name) if is_persons else None
 
 

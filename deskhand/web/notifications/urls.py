@@ -37,5 +37,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("settings/notifications/chat/try", views.try_chat, name="notification-chat-try"),
     path("push-worker.js", views.push_worker, name="push-worker"),
     path("settings/notifications/defaults", views.defaults, name="notification-defaults"),
+    path("settings/notifications/limit/save", views.save_limit, name="notification-limit-save"),
     path("settings/notifications/defaults/save", views.save_defaults, name="notification-defaults-save"),
 ]

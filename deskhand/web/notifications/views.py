@@ -18,7 +18,7 @@ from deskhand.events.types import Actor
 from deskhand.kernel import clock
 from deskhand.kernel.errors import Invalid, NotFound
 from deskhand.kernel.text import whole
-from deskhand.notifications import reaching, reading, wishes
+from deskhand.notifications import limits, reaching, reading, wishes
 from deskhand.notifications.types import Topic
 from deskhand.notifications.wishes import Default, Way, Ways
 from deskhand.web import assets
@@ -224,8 +224,27 @@ def _require_defaults(request: AccountRequest) -> None:
 @require_GET
 def defaults(request: AccountRequest) -> HttpResponse:
     _require_defaults(request)
+    return _defaults(request, str(limits.hourly(request.viewer.account_id)))
+
+
+def _defaults(request: AccountRequest, hourly: str, error: str = "") -> HttpResponse:
     topics = page.default_topics(request.viewer.account_id)
-    return _settings(request, "defaults", "notification-defaults", {"topics": topics})
+    context: dict[str, object] = {"topics": topics, "hourly": hourly, "error": error}
+    answer = _settings(request, "defaults", "notification-defaults", context)
+    answer.status_code = 422 if error else 200
+    return answer
+
+
+@require_POST
+def save_limit(request: AccountRequest) -> HttpResponse:
+    """How many mails one by one (R-NOT-7)."""
+    _require_defaults(request)
+    given = request.POST.get("hourly", "").strip()
+    try:
+        limits.set_hourly(request.viewer.account_id, whole(given), by=Actor.user(request.user.pk))
+    except Invalid as refusal:
+        return _defaults(request, given, refusal.message)
+    return _saved(request, "notification-defaults")
 
 
 @require_POST

@@ -33,6 +33,7 @@ from deskhand.web.people.rows import AuditLine, Changed
 SENTENCES: dict[str, str | Promise] = {
     "account.created": gettext_lazy("%(who)s made the account."),
     "account.updated": gettext_lazy("%(who)s changed the account."),
+    "notification_limit.updated": gettext_lazy("%(who)s changed how many mails people get in an hour."),
     "notification_defaults.updated": gettext_lazy("%(who)s changed what people are told who chose nothing."),
     "capacity.changed": gettext_lazy("%(who)s changed the limits of %(what)s."),
     "routing_settings.changed": gettext_lazy("%(who)s changed what counts for limits and loads."),

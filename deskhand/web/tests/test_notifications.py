@@ -294,6 +294,21 @@ def test_what_pops_up_is_in_the_bell_for_a_minute_R_NOT_4(told, grace, office):
     assert "data-popup" not in grace.get("/notifications/bell").content.decode()
 
 
+def test_super_admins_say_how_many_mails_are_enough_R_NOT_7(ada, grace):
+    limit = "/settings/notifications/limit/save"
+    assert 'name="hourly" type="text" value="50"' in ada.get(DEFAULTS).content.decode()
+    assert ada.post(limit, {"hourly": "20"})["Location"] == DEFAULTS
+    assert 'name="hourly" type="text" value="20"' in ada.get(DEFAULTS).content.decode()
+
+    answer = ada.post(limit, {"hourly": "many"})
+
+    assert answer.status_code == 422
+    assert 'id="hourly-error"' in answer.content.decode()
+    assert 'value="many"' in answer.content.decode()
+    assert grace.post(limit, {"hourly": "20"}).status_code == 403
+    assert "Ada Lovelace changed how many mails people get in an hour." in texts(ada.get("/settings/audit"))
+
+
 # ── browsers and chat ────────────────────────────────────────────────────────────────────────────────────────────────
 
 KEY = push.public_key(push.new_key())
@@ -437,3 +452,4 @@ def test_mails_lead_to_the_pages_that_there_are():
     assert pages.channel(7) == reverse("channel", args=[7])
     assert reverse("notification-settings") == pages.SETTINGS
     assert reverse("system") == pages.SYSTEM
+    assert reverse("availability-mine") == pages.AVAILABILITY

@@ -305,6 +305,7 @@ TABLE: dict[str, Wall] = {
     "notification-chat-remove": OWN,
     "notification-chat-try": Wall("POST", nobody=404),
     "notification-defaults": OF_THE_LIST,
+    "notification-limit-save": Wall("POST", neighbour=None),
     "notification-defaults-save": Wall("POST", neighbour=None),
     "profile": OPEN,
     "settings": OPEN,
