@@ -58,9 +58,8 @@ from deskhand.kernel.calendars import Block, WeeklyHours
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.errors import Conflict, Invalid
-from deskhand.routing import capacity
+from deskhand.routing import capacity, skill_sets, skills
 from deskhand.routing import rules as routing
-from deskhand.routing import skill_sets, skills
 from deskhand.routing.hours import of_rule
 from deskhand.routing.models import RoutingRule
 from deskhand.routing.skill_sets import NewRule
