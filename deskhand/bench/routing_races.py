@@ -351,7 +351,7 @@ def check(office: Office) -> list[str]:
 
 def _replayed(office: Office) -> list[str]:
     """Each choice made again, and within the limit of whom it chose, from what was kept of that moment."""
-    from deskhand.routing import explain
+    from deskhand.routing import replaying
     from deskhand.routing.models import Decision
 
     chosen = Decision.objects.select_related("batch__roster").filter(
@@ -359,7 +359,7 @@ def _replayed(office: Office) -> list[str]:
     )
     broken = []
     for decision in random.Random(office.account_id).sample(list(chosen), min(REPLAYED, chosen.count())):
-        again = explain.replay(decision)
+        again = replaying.replay(decision)
         if again is None or again.chosen is None or again.chosen.user_id != decision.user_id:
             broken.append(f"ticket {decision.ticket_id}: {decision.user_id} is not who the strategy chooses")
     batches: dict[int, list[Decision]] = {}
