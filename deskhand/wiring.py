@@ -342,6 +342,9 @@ FREEING = {
     rules.CHANGED,
     capacity.CHANGED,
     capacity.SETTINGS_CHANGED,
+    "user.skills_changed",
+    "team.skills_changed",
+    "skill_rules.updated",
 }
 #: Changes by which a ticket may count no more for its owner.
 MAKING_ROOM = {"hs_is_closed", "hs_in_helpdesk", "is_spam"} | COUNTING_SOMEWHERE
@@ -521,6 +524,13 @@ IN_TRANSACTION: list[log.Hook] = [
 ]
 
 
+def let_go_of_doors(account_id: int, events: Sequence[Event]) -> None:
+    """AFTER_COMMIT: who is deactivated is told nothing any more, by no browser and in no chat."""
+    for event in events:
+        if event.kind == "user.deactivated":
+            reaching.let_go(account_id, event.object_id)
+
+
 def notify(account_id: int, events: Sequence[Event]) -> None:
     """AFTER_COMMIT: people hear of what concerns them."""
     said = {e.data["message_id"] for e in events if e.kind == replies.COMMENTED}
@@ -535,7 +545,7 @@ def notify(account_id: int, events: Sequence[Event]) -> None:
     )
     telling.tell(account_id, events, whom, away=availability.away)
     tasks_told.tell(account_id, events, away=availability.away)
-    statuses.tell(account_id, events, away=availability.away)
+    statuses.tell(account_id, events)
     failures.tell(account_id, events, away=availability.away)
 
 
@@ -581,6 +591,7 @@ AFTER_COMMIT: list[dispatch.Subscriber] = [
     ticket_of_answers,
     record_search.follow,
     message_search.follow,
+    let_go_of_doors,
     notify,
     live.tell_pages,
 ]
@@ -594,9 +605,10 @@ def recount_loads(account_id: int, due: Sequence[timers.DueTimer]) -> None:
     drift = loads.recount(account_id, now)
     if drift:
         logger.warning("load counters had drifted", account=account_id, counters=len(drift))
-    _serve(
-        account_id, waiting.in_order(account_id), None
-    )  # tickets that are too old to count leave room, too
+    # Tickets that are too old to count leave room, too; asked for in a transaction of its own, since locks are held here.
+    waits = [one.ticket_id for one in waiting.in_order(account_id)]
+    if waits:
+        timers.set_timer(account_id, waiting.DRAIN, "recounted", now + waiting.ONCE_MORE, {"tickets": waits})
     timers.set_timer(account_id, RECOUNT, "", now + timedelta(days=1))
 
 

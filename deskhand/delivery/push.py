@@ -24,6 +24,7 @@ from deskhand.kernel import crypto
 
 TRANSPORT = "push"
 PURPOSE = "push"
+GONE = (404, 410)  # what a push service says of a browser that wants no more
 LASTS = timedelta(hours=12)  # how long the push service keeps it for a browser that is not there
 TEXT = 300  # characters: the whole must fit one record
 _RECORD = 4096

@@ -240,7 +240,7 @@ def counters(viewer: Viewer, views: Sequence[View]) -> dict[str, int]:
 
 
 #: What the conditions of open views ask of a ticket, as far as the index has it; the rest is known of open ones.
-_COUNTED = "t.account_id, t.id, t.owner_id, t.assigned_team_ids, false as is_closed, false as is_spam, null as archived_at"
+_COUNTED = "t.account_id, t.id, t.owner_id, t.ai_agent, t.assigned_team_ids, false as is_closed, false as is_spam, null as archived_at"
 _ALL_OPEN = next(view for view in VIEWS if view.key == "all-open")
 
 

@@ -97,7 +97,9 @@ def decide(events: Sequence[Event], owners: Mapping[int, int | None], concerned:
     handed: dict[tuple[int, int | None, datetime], list[tuple[int, int]]] = {}
     for event in events:
         ticket_id = ticket_of(event)
-        if ticket_id is None:
+        if (
+            ticket_id is None or ticket_id not in owners
+        ):  # what is gone is no news, nor what others are folded into
             continue
         for topic, user_id in _told(event, ticket_id, owners.get(ticket_id), concerned):
             is_own_doing = event.by.kind is ActorKind.USER and event.by.id == user_id

@@ -7,6 +7,7 @@ more, are one transaction with the timer that rang: it leaves once, whatever die
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 
 from django.conf import settings
 from django.utils import translation
@@ -44,7 +45,7 @@ def send_due(account_id: int, due: Sequence[timers.DueTimer], *, away: Away) -> 
     for viewer in viewers_of(account_id, set(claimed)):  # who left hears nothing
         found, _place = reading.lines(viewer, limit=MOST, only=claimed[viewer.user_id])
         lines = [line for line in found if wanted.ways(viewer.user_id, line.topic).mail]
-        sends += [_letter(account, people[viewer.user_id], lines)] if lines else []
+        sends += [_letter(account, people[viewer.user_id], lines, now)] if lines else []
     outbox.enqueue(sends)
     full = {user_id for user_id, ids in claimed.items() if len(ids) == MOST}
     set_timers(account_id, waiting | full, now)
@@ -67,12 +68,12 @@ returning n.user_id, n.id
 """
 
 
-def _letter(account: Account, user: User, lines: Sequence[Line]) -> NewSend:
+def _letter(account: Account, user: User, lines: Sequence[Line], at: datetime) -> NewSend:
     with translation.override(user.locale or account.locale):
         title = ngettext("%(num)s notification", "%(num)s notifications", len(lines)) % {"num": len(lines)}
         parts = [
             f"{describing.title(line)}\n{describing.words(line)}\n{settings.SITE_URL}{describing.path(line)}"
             for line in lines
         ]
-        key = f"digest:{user.pk}:{lines[0].id}"
+        key = f"digest:{user.pk}:{lines[0].id}:{at:%Y%m%d%H%M%S%f}"  # a line may wait for a second one
         return letter(account, user, title, mail_of("\n\n".join(parts)), key=key)

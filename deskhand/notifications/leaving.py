@@ -17,6 +17,7 @@ from django.utils import translation
 from deskhand.accounts.mails import letter
 from deskhand.accounts.models import Account, User
 from deskhand.delivery import outbox
+from deskhand.delivery.models import OutboxEntry
 from deskhand.delivery.push import Message
 from deskhand.delivery.types import NewSend
 from deskhand.notifications import limits, reaching
@@ -74,9 +75,17 @@ def leave(account_id: int, told: Sequence[Leaving], at: datetime, others: Collec
             message = Message(said.title, said.line, said.path)
             sends += doors.pushes(one.user_id, message, one.key) if one.ways.push else []
             sends += doors.posts(one.user_id, message, one.key) if one.ways.chat else []
+    asked = [one.key for one in told if one.ways.mail]
+    gone = _known(account_id, asked) if asked else set()
     outbox.enqueue(sends)
-    mails = Counter((one.user_id, one.topic) for one in told if one.ways.mail)
+    mails = Counter((one.user_id, one.topic) for one in told if one.ways.mail and one.key not in gone)
     if mails:
         limits.count(account_id, mails, at)
     limits.set_timers(account_id, {one.user_id for one in told if one.ways.digest}, at)
     return mails.total()
+
+
+def _known(account_id: int, keys: Sequence[str]) -> set[str]:
+    """Those of these mails that left, or wait, already: they leave once, and count once."""
+    found = OutboxEntry.objects.filter(account_id=account_id, idempotency_key__in=keys)
+    return set(found.values_list("idempotency_key", flat=True))

@@ -35,8 +35,9 @@ def beyond(account_id: int, numbers: Numbers, at: datetime) -> set[tuple[int, To
         "account": account_id, "users": sorted({user_id for user_id, _topic in numbers}), "usual": HOURLY,
         "hour": at - HOUR, "day": at - DAY,
     }  # fmt: skip
-    [(_user, _none, hourly, _day), *sent] = sql.rows(_SENT, given)
-    known = {(user_id, topic): (in_hour, in_day) for user_id, topic, in_hour, in_day in sent}
+    found = sql.rows(_SENT, given)
+    hourly = next(limit for user_id, _topic, limit, _day in found if user_id is None)
+    known = {(user_id, topic): (in_hour, in_day) for user_id, topic, in_hour, in_day in found if user_id}
 
     def is_beyond(user_id: int, topic: Topic, number: int) -> bool:
         in_hour, in_day = known.get((user_id, topic.value), (0, 0))

@@ -30,7 +30,6 @@ INSTALLATION = 0  # no account has this id
 MOST = 20  # browsers of one person
 NAME = 60  # characters
 ADDRESS = 2_000
-GONE = (404, 410)  # what a push service says of a browser that wants no more
 
 
 # ── the installation's key ───────────────────────────────────────────────────────────────────────────────────────────
@@ -39,6 +38,9 @@ GONE = (404, 410)  # what a push service says of a browser that wants no more
 def private_key() -> str:
     """By which push services know this installation; made at first need, and the same for ever."""
     found = PushKey.objects.filter(pk=1).first()
+    if found is not None and not _is_readable(INSTALLATION, found.private):  # browsers must be allowed again
+        PushKey.objects.filter(pk=1, private=found.private).delete()
+        found = None
     if found is None:
         sealed = crypto.encrypt(push.new_key(), account_id=INSTALLATION, purpose=PURPOSE)
         PushKey.objects.bulk_create([PushKey(pk=1, private=sealed)], ignore_conflicts=True)
@@ -49,6 +51,16 @@ def private_key() -> str:
 @lru_cache(maxsize=256)
 def _opened(sealed: str, account_id: int) -> str:
     return crypto.decrypt(sealed, account_id=account_id, purpose=PURPOSE)
+
+
+def _is_readable(account_id: int, *sealed: str) -> bool:
+    """False once its key is gone: it must be entered again."""
+    try:
+        for one in sealed:
+            _opened(one, account_id)
+    except Invalid:
+        return False
+    return True
 
 
 def contact() -> str:
@@ -92,7 +104,9 @@ def mark_of(endpoint: str) -> str:
 
 def remove(account_id: int, user_id: int, browser_id: int) -> None:
     """Raises NotFound for one that is not theirs."""
-    _mine(account_id, user_id, browser_id).delete()
+    found = _mine(account_id, user_id, browser_id)
+    _drop_waiting(account_id, BROWSER, [found.pk])
+    found.delete()
 
 
 def _mine(account_id: int, user_id: int, browser_id: int) -> Browser:
@@ -126,7 +140,7 @@ def note(account_id: int, answers: Sequence[Answered]) -> None:
     gone = {
         one.entry.reference_id
         for one in answers
-        if one.entry.reference_type == BROWSER and one.answer.reply and one.answer.reply.status in GONE
+        if one.entry.reference_type == BROWSER and one.answer.reply and one.answer.reply.status in push.GONE
     }
     if gone:
         Browser.objects.filter(account_id=account_id, pk__in=gone).delete()
@@ -150,13 +164,20 @@ def set_chat(account_id: int, user_id: int, service: str, address: str) -> None:
         raise Invalid(refusal.message, field="address") from refusal
     sealed = crypto.encrypt(address, account_id=account_id, purpose=PURPOSE)
     with account_scope(account_id):
-        Chat.objects.update_or_create(
-            account_id=account_id, user_id=user_id, defaults={"service": service, "address": sealed}
-        )
+        forget_chat(account_id, user_id)
+        Chat.objects.create(account_id=account_id, user_id=user_id, service=service, address=sealed)
 
 
 def forget_chat(account_id: int, user_id: int) -> None:
-    Chat.objects.filter(account_id=account_id, user_id=user_id).delete()
+    own = Chat.objects.filter(account_id=account_id, user_id=user_id)
+    _drop_waiting(account_id, CHAT, list(own.values_list("pk", flat=True)))
+    own.delete()
+
+
+def _drop_waiting(account_id: int, kind: str, ids: Sequence[int]) -> None:
+    """What waits for a door that is taken away leaves by it no more."""
+    waiting = OutboxEntry.objects.filter(account_id=account_id, reference_type=kind, reference_id__in=ids)
+    waiting.filter(state=State.WAITING).delete()
 
 
 def try_chat(account_id: int, user_id: int) -> None:
@@ -198,9 +219,10 @@ def doors(account_id: int, to_browsers: Collection[int], to_chats: Collection[in
     browsers: dict[int, list[Browser]] = {}
     if to_browsers:
         for one in Browser.objects.filter(account_id=account_id, user_id__in=to_browsers).order_by("id"):
-            browsers.setdefault(one.user_id, []).append(one)
+            if _is_readable(account_id, one.endpoint, one.key, one.secret):
+                browsers.setdefault(one.user_id, []).append(one)
     found = Chat.objects.filter(account_id=account_id, user_id__in=to_chats) if to_chats else ()
-    return Doors(browsers, {one.user_id: one for one in found})
+    return Doors(browsers, {one.user_id: one for one in found if _is_readable(account_id, one.address)})
 
 
 # ── one's own page ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -227,7 +249,9 @@ class Reached:
     @property
     def chat_place(self) -> str:
         """Whom it goes to, without the path, which is a secret."""
-        return calls.Call("POST", _opened(self.chat.address, self.chat.account_id)).place if self.chat else ""
+        if self.chat is None or not _is_readable(self.chat.account_id, self.chat.address):
+            return ""
+        return calls.Call("POST", _opened(self.chat.address, self.chat.account_id)).place
 
 
 def reached(account_id: int, user_id: int) -> Reached:
@@ -254,6 +278,8 @@ def _tried(account_id: int, kind: str, ids: Collection[int]) -> dict[int, Tried]
 
 @transaction.atomic
 def let_go(account_id: int, user_id: int) -> None:
-    """Of all of somebody's browsers and their chat."""
-    Browser.objects.filter(account_id=account_id, user_id=user_id).delete()
+    """Of all of somebody's browsers and their chat, with what waits for them."""
+    own = Browser.objects.filter(account_id=account_id, user_id=user_id)
+    _drop_waiting(account_id, BROWSER, list(own.values_list("pk", flat=True)))
+    own.delete()
     forget_chat(account_id, user_id)

@@ -8,28 +8,32 @@ from functools import partial
 
 from django.utils.translation import gettext as _
 
+from deskhand.accounts import policy
 from deskhand.events import live
 from deskhand.events.types import ActorKind, Event
 from deskhand.kernel import clock
 from deskhand.notifications import pages
 from deskhand.notifications.leaving import Leaving, People, Said, leave
 from deskhand.notifications.models import Notification
-from deskhand.notifications.planning import Away, nobody, plan
+from deskhand.notifications.planning import nobody, plan
 from deskhand.notifications.telling import OLD, signal_of
 from deskhand.notifications.types import AVAILABILITY, Topic
 from deskhand.notifications.wishes import Ways
 from deskhand.notifications.wording import sentence
 
 
-def tell(
-    account_id: int, events: Sequence[Event], at: datetime | None = None, *, away: Away = nobody
-) -> None:
-    """Tell each of them; nobody of their own doing (R-NOT-9). Safe to repeat. `away` as for telling.tell."""
+def tell(account_id: int, events: Sequence[Event], at: datetime | None = None) -> None:
+    """Tell each of them; nobody of their own doing (R-NOT-9). Safe to repeat.
+
+    Quiet does not apply: who is told that they were set to away has just been there.
+    """
     at = at or clock.now()
     news = [event for event in events if event.at > at - OLD and _is_news(event)]
+    there = {viewer.user_id for viewer in policy.viewers_of(account_id, {event.object_id for event in news})}
+    news = [event for event in news if event.object_id in there]
     if not news:
         return
-    planned = plan(account_id, [(event.object_id, Topic.AVAILABILITY) for event in news], at, away)
+    planned = plan(account_id, [(event.object_id, Topic.AVAILABILITY) for event in news], at, nobody)
     told = [(event, planned.ways(event.object_id, Topic.AVAILABILITY)) for event in news]
     rung = [_row(account_id, event, ways, at) for event, ways in told if ways.is_kept]
     Notification.objects.bulk_create(rung, ignore_conflicts=True)

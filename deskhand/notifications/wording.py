@@ -36,7 +36,7 @@ def sentence(topic: Topic, name: str, task: str = "") -> str:
             "%(name)s handed over %(num)s tickets to you",
             int(task),
         )
-        return words % {"name": name, "num": task}
+        return words % {"name": name or _("Somebody"), "num": task}
     if not name:
         return {
             Topic.ASSIGNED: _("This ticket was assigned to you"),

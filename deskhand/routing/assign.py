@@ -146,8 +146,7 @@ def _rule_value(row: RoutingRule, nested: Mapping[int, Sequence[int]]) -> Rule:
     return Rule(
         row.pk, row.channel_account_id, Option(row.option), Strategy(row.strategy), row.only_available, tuple(row.user_ids),
         teams(row.team_ids), row.include_extra_members, tuple(row.fallback_user_ids), teams(row.fallback_team_ids),
-        row.after_workflows, row.wait_list, Reroute(row.reroute), row.skill_rule_set_id, row.sticky_hours,
-        row.landing_minutes, row.agent_key, hours.of_rule(row),
+        row.after_workflows, row.wait_list, Reroute(row.reroute), row.skill_rule_set_id, row.sticky_hours,  row.agent_key, hours.of_rule(row),
     )  # fmt: skip
 
 
@@ -320,7 +319,10 @@ def foresee(
             closed=closed,
             agents=frozenset(agents.known),
         )
-        [draft] = batch.decide([(NewTicket(0, channel_account_id, ticket_type), 0)])
+        points = (
+            capacity.settings_of(account_id).points(ticket_type, channel_account_id, None) if weighs else 1
+        )
+        [draft] = batch.decide([(NewTicket(0, channel_account_id, ticket_type, points=points), 0)])
         return draft, *shown
 
 
@@ -427,10 +429,12 @@ def keep_decisions(
     contents |= {keys[kind]: partial(dict, content) for kind, content in rosters_of.items()}
     snapshots = _keep_snapshots(account_id, contents, now)
     batch_ids = dict(zip(vectors, sql.ids("routing_routingbatch", len(vectors)), strict=True))
-    served = {f"{rule_id}:{cycle}": list(users) for (rule_id, cycle), (users, _) in batch.served.items()}
-    cycles = {
-        f"{rule_id}:{cycle}": number for (rule_id, cycle), (_, number) in batch.served.items() if number
+    tried = {(draft.rule_id or 0, pool.cycle) for draft in chose for pool in draft.pools}
+    turns = {
+        f"{rule}:{cycle}": facts for (rule, cycle), facts in batch.served.items() if (rule, cycle) in tried
     }
+    served = {key: list(users) for key, (users, _) in turns.items()}
+    cycles = {key: number for key, (_, number) in turns.items() if number}
     if vectors:
         call = min(batch_ids.values())
         _insert_batches(account_id, [

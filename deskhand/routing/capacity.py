@@ -166,24 +166,32 @@ def set_limits(
     wanted = {column: (by_type or {}).get(kind) for kind, column in BY_TYPE.items()}
     for name, number in {"total": total, **wanted}.items():
         check(name, number, MOST)
-    if share is not None and not 1 <= share <= 100:
-        raise Invalid(_("A share is 1 to 100 percent."), field="share", value=share)
     values: dict[str, Any] = {"measure": measure.value, "total": None, **dict.fromkeys(wanted)}
     values |= {"total": total} if measure is Measure.TOTAL else wanted
+    _change(account_id, user_ids, values if share is None else values | {"share": share}, by)
+
+
+def set_shares(account_id: int, user_ids: Collection[int], share: int, *, by: Actor) -> None:
+    """Give all of them this share; their limits stay. Raises Invalid. Safe to repeat."""
+    _change(account_id, user_ids, {"share": share}, by)
+
+
+_LIMITS = ("measure", "total", *BY_TYPE.values(), "share")
+
+
+def _change(account_id: int, user_ids: Collection[int], values: Mapping[str, Any], by: Actor) -> None:
+    if not 1 <= values.get("share", 100) <= 100:
+        raise Invalid(_("A share is 1 to 100 percent."), field="share", value=values["share"])
     with account_scope(account_id):
         own = Capacity.objects.filter(account_id=account_id, user_id__in=list(user_ids))
         before = {row.user_id: row for row in own.select_for_update()}
         rows = [
-            Capacity(
-                account_id=account_id, user_id=user_id, **values,
-                share=share if share is not None else before[user_id].share if user_id in before else 100,
-            )
+            Capacity(account_id=account_id, user_id=user_id, **(_facts(before.get(user_id)) | dict(values)))
             for user_id in sorted(set(user_ids))
-        ]  # fmt: skip
+        ]
         changed = [row for row in rows if _facts(row) != _facts(before.get(row.user_id))]
         Capacity.objects.bulk_create(
-            changed, update_conflicts=True, unique_fields=["account_id", "user_id"],
-            update_fields=["measure", "total", *wanted, "share"],
+            changed, update_conflicts=True, unique_fields=["account_id", "user_id"], update_fields=_LIMITS
         )  # fmt: skip
         for row in changed:
             audit.record(

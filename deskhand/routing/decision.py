@@ -27,6 +27,11 @@ from deskhand.routing.types import (
 )
 
 
+def cycles_of(skill_rule_id: int) -> list[int]:
+    """The cycles of a skill rule's pools: Pool.cycle."""
+    return [step + 10 * skill_rule_id for step in (Step.SKILLS, Step.NEEDED_SKILLS)]
+
+
 class Step(IntEnum):
     """Where a decision looks for somebody; the numbers are kept."""
 
@@ -59,7 +64,6 @@ class Rule:
     reroute: Reroute = Reroute.NEVER
     skill_rule_set_id: int | None = None
     sticky_hours: int = 0
-    landing_minutes: int = 0
     agent_key: str = ""
     hours: WeeklyHours | None = None  # the channel's own; None: always open
 
@@ -235,11 +239,12 @@ class Batch:
             return Draft(ticket, turn, Reason.NO_RULE)
         if ticket.ticket_id in self.owned:
             return Draft(ticket, turn, Reason.ALREADY_OWNED, rule.id)
-        if rule.option is Option.AI_AGENT and not ticket.is_handed_off and rule.agent_key in self.agents:
+        is_for_people = ticket.is_handed_off or ticket.leaving is not None
+        if rule.option is Option.AI_AGENT and not is_for_people and rule.agent_key in self.agents:
             return Draft(ticket, turn, Reason.AI_AGENT, rule.id, agent_key=rule.agent_key)
         if rule.id in self.closed and not ticket.leaving:
             return Draft(ticket, turn, Reason.CLOSED, rule.id, team_ids=self._targeted(*rule.targets(OWN)))
-        if ticket.has_rung and rule.option is Option.USERS_AND_TEAMS:
+        if ticket.has_rung and rule.may_pick:  # R-ROUTE-95
             return Draft(
                 ticket, turn, Reason.UNANSWERED, rule.id, team_ids=self._targeted(*rule.targets(OWN))
             )

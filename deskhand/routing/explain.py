@@ -135,7 +135,7 @@ def foresee(
     }
     names = _Names(User.objects.filter(pk__in=wanted).values_list("id", "name"))
     last = pools[-1].sifted.eligible if pools else ()
-    able = [user_id for user_id in last if room.fits(user_id, ticket_type, 1)]
+    able = [user_id for user_id in last if room.fits(user_id, ticket_type, draft.ticket.points)]
     full = [user_id for user_id in last if user_id not in able]
     passed = (
         *_dropped(pools, names),

@@ -44,8 +44,6 @@ class RoutingRule(models.Model):
     skill_rule_set_id = models.BigIntegerField(null=True)
     #: For so many hours after they last had to do with a contact, an agent gets that contact's new tickets first; 0 never.
     sticky_hours = models.IntegerField(default=0, db_default=0)
-    #: The wait-list is dealt among those who come within so many minutes, not all to the first; 0 as they come.
-    landing_minutes = models.IntegerField(default=0, db_default=0)
     #: The automatic agent of AI_AGENT; the fallback is asked where it can't answer (R-AI-2).
     agent_key = models.TextField(default="", db_default="")
     #: The channel's own hours as in WorkingHours; without blocks it is always open (R-ROUTE-81, R-ROUTE-90).
@@ -65,7 +63,7 @@ class RoutingRule(models.Model):
             _known("strategy", Strategy, "rule_strategy_known"),
             _known("reroute", Reroute, "rule_reroute_known"),
             models.CheckConstraint(
-                condition=Q(sticky_hours__gte=0, landing_minutes__gte=0, ring_seconds__gte=5),
+                condition=Q(sticky_hours__gte=0, ring_seconds__gte=5),
                 name="rule_spans",
             ),
         ]

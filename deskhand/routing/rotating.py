@@ -83,6 +83,8 @@ def rotate(
 
 def _turn(draft: Draft) -> Turn:
     dropped = draft.pools[0].sifted.dropped if draft.pools else ()
+    if draft.user_id is None and draft.pools:  # who could take it otherwise had no room
+        dropped += tuple((user_id, Drop.FULL) for user_id in draft.pools[0].sifted.eligible)
     return Turn(
         draft.ticket.ticket_id, draft.user_id, draft.team_ids if draft.user_id else (), draft.reason, dropped
     )

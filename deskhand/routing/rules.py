@@ -129,7 +129,10 @@ def set_rule(
 
 
 def _facts(rule: RoutingRule) -> dict[str, object]:
-    return {name: getattr(rule, name) for name in _SHOWN}
+    facts = {name: getattr(rule, name) for name in _SHOWN}
+    if facts["ring_seconds"] == Ringing.seconds:  # nothing rings on most channels
+        del facts["ring_seconds"]
+    return facts
 
 
 def _check_offer(kind: str, rule: RoutingRule) -> None:

@@ -44,13 +44,17 @@ def start(account_id: int, wish: Wish, *, by: int, now: datetime) -> Simulation:
             raise Invalid(
                 _("No channel has a routing rule yet, so there is nothing to try out."), field="days"
             )
-        Simulation.objects.select_for_update().filter(account_id=account_id, ended_at=None).first()
+        Account.objects.select_for_update(no_key=True).filter(pk=account_id).first()  # one at a time
         if going(account_id) is not None:
             raise Conflict(_("A simulation is going on already. Wait for it, or stop it."))
         made = Simulation.objects.create(
             account_id=account_id, made_by_id=by, made_at=now, wish=wish.as_json()
         )
-        old = [one.pk for one in newest(account_id)[KEPT:]]
+        old = list(
+            Simulation.objects.filter(account_id=account_id)
+            .order_by("-id")
+            .values_list("pk", flat=True)[KEPT:]
+        )
         Simulation.objects.filter(account_id=account_id, pk__in=old).delete()
         jobs.enqueue(JOB, {"simulation": made.pk}, one_by_one="simulation")
     return made

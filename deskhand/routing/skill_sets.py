@@ -24,7 +24,8 @@ from deskhand.kernel import clock
 from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.errors import Conflict, Invalid, NotFound
 from deskhand.routing import skills
-from deskhand.routing.models import RoutingRule, Skill, SkillRule, SkillRuleSet
+from deskhand.routing.decision import cycles_of
+from deskhand.routing.models import RoundRobinState, RoutingRule, Skill, SkillRule, SkillRuleSet
 
 MOST = 100  # sets of an account
 MOST_RULES = 100  # of a set
@@ -216,6 +217,7 @@ def delete_rule(account_id: int, set_id: int, rule_id: int, *, by: Actor) -> Non
         rule_set = _held(account_id, set_id)
         row = find_rule(account_id, set_id, rule_id)
         before, place = _facts(row), row.place
+        RoundRobinState.objects.filter(account_id=account_id, step__in=cycles_of(row.pk)).delete()
         row.delete()
         rule_set.rules.filter(place__gt=place).update(place=F("place") - 1)
         _audit("updated", rule_set, by, before=before)

@@ -241,6 +241,7 @@ def rename(account_id: int, skill_id: int, name: str, *, by: Actor) -> Skill:
     with account_scope(account_id):
         row, name = _locked(Skill.objects.filter(account_id=account_id), skill_id), checked_name(name)
         if name != row.name:
+            SkillCategory.objects.select_for_update().get(account_id=account_id, pk=row.category_id)
             before, row.name = _facts(row), name
             row.code = _code(name) if row.category.is_language else ""
             _require_new(row.category, [row])

@@ -184,7 +184,7 @@ class Room:
     def fits(self, user_id: int, ticket_type: str, points: int) -> bool:
         """Whether another one is within the limit. Who has none may get one that is heavier than their limit, but for 0."""
         held, limit = self.standing(user_id, ticket_type)
-        return limit is None or held + points <= limit or held == 0 < limit
+        return limit is None or (held < limit and (held == 0 or held + points <= limit))
 
     def is_full(self, user_id: int, ticket_type: str) -> bool:
         """Nothing at all fits, nor will: what somebody holds only grows during a batch, unless it is taken back."""

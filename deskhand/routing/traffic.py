@@ -48,11 +48,7 @@ def past(
     What skill rules ask is asked of the tickets as they are today. Raises Invalid for more than can be walked through.
     """
     rows = sql.rows(_PAST, [account_id, since, until, sorted(rules), MOST + 1])
-    if len(rows) > MOST:
-        raise Invalid(
-            _("There are more tickets in that time than can be walked through. Choose fewer days."),
-            field="days",
-        )
+    within(len(rows))
     known: dict[int, list[float]] = defaultdict(list)
     for row in rows:
         if row[7] is not None and row[7] > 0:
@@ -87,8 +83,18 @@ def _asked(
 # ── more, fewer, made up ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def within(number: float) -> None:
+    """Raises Invalid for more than can be walked through."""
+    if number > MOST:
+        raise Invalid(
+            _("There are more tickets in that time than can be walked through. Choose fewer days."),
+            field="days",
+        )
+
+
 def scaled(arrivals: Sequence[Arrival], percent: int, seed: int) -> list[Arrival]:
     """So many percent of them: some left out, or some twice, the second time within half an hour of the first."""
+    within(len(arrivals) * percent / 100)
     chance, found = random.Random(f"{seed}:scaled"), []
     for one in arrivals:
         copies, rest = divmod(percent, 100)
@@ -122,6 +128,7 @@ def made_up(
     rates: Rates, like: Sequence[Arrival], since: datetime, until: datetime, zone: ZoneInfo, seed: int
 ) -> list[Arrival]:
     """Tickets that come by chance (Poisson) at these rates, each like one of `like`. The same for the same seed."""
+    within(sum(rates.values()) * ((until - since) / timedelta(days=7)))
     chance = random.Random(f"{seed}:made up")
     return (
         [replace(chance.choice(like), at=at) for at in _moments(rates, since, until, zone, chance)]

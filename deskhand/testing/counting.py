@@ -13,4 +13,4 @@ def assert_counted() -> None:
     for account in Account.objects.order_by("pk"):
         with account_scope(account.pk):
             found = loads.drift(account.pk, clock.now())
-        assert not found, f"The load counters of {account.slug} are not what is open: {found}"
+        assert not found, f"The load counters of {account.slug} are not what is open: {str(found)[:1000]}"

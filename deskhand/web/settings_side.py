@@ -71,7 +71,13 @@ HELP_DESK = [
     ),
     Page("simulator", gettext_lazy("Routing simulator"), "chart-column", "simulator", Action.EDIT_ROUTING),
     Page(
-        "routing", gettext_lazy("Routing"), "split", "routing", Action.EDIT_SKILLS, features=(Feature.SKILLS,)
+        "routing",
+        gettext_lazy("Routing"),
+        "split",
+        "routing",
+        Action.EDIT_SKILLS,
+        (Action.EDIT_USERS, Action.EDIT_ROUTING),
+        features=(Feature.SKILLS, Feature.CAPACITY),
     ),
     Page(
         "portal",

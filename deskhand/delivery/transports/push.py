@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import replace
 
 from deskhand.delivery import push
 from deskhand.delivery.transports.http import asked
-from deskhand.delivery.types import Answer, Entry, Pair
+from deskhand.delivery.types import Answer, Entry, Pair, Verdict
 from deskhand.kernel import clock
 
 
@@ -26,10 +27,13 @@ class PushTransport:
     def send(self, entry: Entry) -> Answer:
         browser, message = push.opened(entry.payload, entry.account_id)
         headers = push.headers(browser, self._key(), self._contact(), entry.payload["tag"], clock.now())
-        return asked(
+        answer = asked(
             "POST", browser.endpoint, headers, push.sealed(message, browser), place=browser.place,
             patience=push.LASTS.total_seconds(),
         )  # fmt: skip
+        is_gone = answer.reply is not None and answer.reply.status in push.GONE
+        # There is nobody to send it to any more, which is no trouble.
+        return replace(answer, verdict=Verdict.ACCEPTED) if is_gone else answer
 
     def rest(self) -> None:
         """Nothing stays open."""

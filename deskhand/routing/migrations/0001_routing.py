@@ -248,7 +248,6 @@ class Migration(migrations.Migration):
                 ('reroute', models.TextField(default=deskhand.routing.types.Reroute['NEVER'])),
                 ('skill_rule_set_id', models.BigIntegerField(null=True)),
                 ('sticky_hours', models.IntegerField(db_default=0, default=0)),
-                ('landing_minutes', models.IntegerField(db_default=0, default=0)),
                 ('agent_key', models.TextField(db_default='', default='')),
                 ('hours_zone', models.TextField(db_default='', default='')),
                 ('hours_blocks', models.JSONField(db_default=[], default=list)),
@@ -259,7 +258,7 @@ class Migration(migrations.Migration):
                 ('updated_at', models.DateTimeField()),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('account_id', 'channel_account_id'), name='one_rule_per_channel'), models.CheckConstraint(condition=models.Q(('option__in', ['NONE', 'USERS_AND_TEAMS', 'TEAMS', 'CONTACT_OWNER', 'AI_AGENT'])), name='rule_option_known'), models.CheckConstraint(condition=models.Q(('strategy__in', ['LOAD_BALANCED', 'ROUND_ROBIN', 'RANDOM'])), name='rule_strategy_known'), models.CheckConstraint(condition=models.Q(('reroute__in', ['NEVER', 'AT_ONCE', 'ON_REPLY'])), name='rule_reroute_known'), models.CheckConstraint(condition=models.Q(('landing_minutes__gte', 0), ('ring_seconds__gte', 5), ('sticky_hours__gte', 0)), name='rule_spans')],
+                'constraints': [models.UniqueConstraint(fields=('account_id', 'channel_account_id'), name='one_rule_per_channel'), models.CheckConstraint(condition=models.Q(('option__in', ['NONE', 'USERS_AND_TEAMS', 'TEAMS', 'CONTACT_OWNER', 'AI_AGENT'])), name='rule_option_known'), models.CheckConstraint(condition=models.Q(('strategy__in', ['LOAD_BALANCED', 'ROUND_ROBIN', 'RANDOM'])), name='rule_strategy_known'), models.CheckConstraint(condition=models.Q(('reroute__in', ['NEVER', 'AT_ONCE', 'ON_REPLY'])), name='rule_reroute_known'), models.CheckConstraint(condition=models.Q(('ring_seconds__gte', 5), ('sticky_hours__gte', 0)), name='rule_spans')],
             },
         ),
         migrations.CreateModel(

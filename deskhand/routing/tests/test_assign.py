@@ -10,9 +10,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from deskhand.accounts.models import Membership, Team, TeamMember, User
-from deskhand.crm.records import tickets
+from deskhand.crm.records import contacts, tickets
+from deskhand.crm.records.contacts import Person
 from deskhand.crm.records.models import Ticket
-from deskhand.events.types import Actor
+from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock
 from deskhand.routing import assign, loads
 from deskhand.routing.models import AgentLoad, Decision, RosterSnapshot, RoundRobinState
@@ -117,7 +118,7 @@ def abc(desk):
     return desk
 
 
-def test_of_the_least_loaded_who_waited_longest_gets_it(abc):
+def test_t_route_2_of_the_least_loaded_who_waited_longest_gets_it(abc):
     """T-ROUTE-2, R-ROUTE-30, R-ROUTE-31."""
     own(abc, "ada", 3), own(abc, "bob", 1), own(abc, "cat", 1)
     served_at(abc, "bob", 90), served_at(abc, "cat", 80)
@@ -125,7 +126,7 @@ def test_of_the_least_loaded_who_waited_longest_gets_it(abc):
     assert abc.arrivals() == [abc.cat]
 
 
-def test_tickets_of_another_type_do_not_count(desk):
+def test_t_route_3_tickets_of_another_type_do_not_count(desk):
     """T-ROUTE-3, R-ROUTE-20, R-ROUTE-22."""
     desk.rule(user_ids=[desk.ada, desk.bob])
     own(desk, "ada", 5, kind="MESSAGE"), own(desk, "bob", 1)
@@ -137,7 +138,7 @@ def test_tickets_of_another_type_do_not_count(desk):
     ("age", "counts"),
     [(timedelta(days=31), False), (timedelta(days=30, microseconds=1), False), (timedelta(days=30), True)],
 )
-def test_tickets_count_for_thirty_days_to_the_microsecond(desk, age, counts):
+def test_t_route_4_tickets_count_for_thirty_days_to_the_microsecond(desk, age, counts):
     """T-ROUTE-4, R-ROUTE-22, R-ROUTE-23."""
     desk.rule(user_ids=[desk.ada, desk.bob])
     own(desk, "ada", 9, at=NOON - age), own(desk, "bob", 1)
@@ -167,7 +168,7 @@ def test_what_counted_stops_counting_when_its_time_is_over(desk):
         {"owner_id": None},
     ],
 )
-def test_tickets_that_are_done_with_do_not_count(desk, change):
+def test_t_route_5_tickets_that_are_done_with_do_not_count(desk, change):
     """T-ROUTE-5, R-ROUTE-22, R-ROUTE-24."""
     desk.rule(user_ids=[desk.ada, desk.bob])
     ids = own(desk, "ada", 3)
@@ -192,7 +193,7 @@ def test_a_merged_ticket_does_not_count(desk):
     assert desk.arrivals() == [desk.ada]
 
 
-def test_two_mails_at_once_go_to_different_users(desk):
+def test_t_route_20_two_mails_at_once_go_to_different_users(desk):
     """T-ROUTE-20, R-ROUTE-26; the race test shows it for several workers."""
     desk.rule(user_ids=[desk.ada, desk.bob])
 
@@ -219,7 +220,7 @@ def in_turn(desk):
     return desk
 
 
-def test_who_was_away_at_their_turn_gets_the_next_one(in_turn):
+def test_t_route_6_who_was_away_at_their_turn_gets_the_next_one(in_turn):
     """T-ROUTE-6, R-ROUTE-34, R-ROUTE-35."""
     in_turn.set(AWAY, "bob")
     first = in_turn.arrivals(2)
@@ -228,11 +229,13 @@ def test_who_was_away_at_their_turn_gets_the_next_one(in_turn):
     assert first + in_turn.arrivals(2) == [in_turn.ada, in_turn.cat, in_turn.bob, in_turn.ada]
 
 
-def test_an_assignment_by_hand_takes_no_turn(in_turn):
+def test_t_route_7_an_assignment_by_hand_takes_no_turn(in_turn):
     """T-ROUTE-7, R-ROUTE-36."""
-    own(in_turn, "ada", 1)
+    [by_hand] = in_turn.tickets(1)
+    tickets.assign(by_hand, owner_id=in_turn.ada, by=Actor.user(in_turn.bob))
+    loads.reconcile(in_turn.id, [by_hand], NOON)
 
-    assert in_turn.arrivals() == [in_turn.ada]
+    assert in_turn.arrivals(2) == [in_turn.ada, in_turn.bob]
 
 
 def test_the_cycle_is_kept_per_rule(in_turn):
@@ -489,3 +492,18 @@ def test_an_unchanged_roster_is_kept_once(desk):
 
     assert RosterSnapshot.objects.count() == 2  # the pool, and the users of the load vector
     assert Decision.objects.count() == 5
+
+
+def test_a_contact_stays_for_so_long_with_who_had_to_do_with_them(desk):
+    """By the hours of the rule, and while that person may get it."""
+    desk.rule(user_ids=[desk.ada, desk.bob], strategy=Strategy.ROUND_ROBIN, sticky_hours=1)
+    contact = contacts.create(Person("heike@spree.example", "Heike Sommer"), by=SYSTEM).pk
+
+    def arrival():
+        return desk.route(desk.tickets(1, contact_id=contact))[0].user_id
+
+    assert [arrival(), arrival()] == [desk.ada, desk.ada]
+    Ticket.objects.filter(contact_id=contact).update(sort_at=NOON - timedelta(minutes=61))
+    assert arrival() == desk.bob
+    desk.set(AWAY, "bob")
+    assert arrival() == desk.ada

@@ -21,7 +21,7 @@ from deskhand.crm.records import tickets
 from deskhand.crm.records.models import Ticket
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel.errors import Invalid
-from deskhand.routing import assign, capacity, explain, loads, queries, rotating
+from deskhand.routing import assign, capacity, explain, loads, queries, replaying, rotating
 from deskhand.routing.capacity import Hold, Settings
 from deskhand.routing.models import Capacity, Decision
 from deskhand.routing.types import Measure, NewTicket, Reason, Strategy
@@ -67,7 +67,7 @@ def two(desk):
 # -- Limits -------------------------------------------------------------------------------------------------------
 
 
-def test_who_is_full_is_passed_over_though_they_have_less_of_the_type(two):
+def test_t_route_24_who_is_full_is_passed_over_though_they_have_less_of_the_type(two):
     """T-ROUTE-24, R-CAP-6: the limit spans all types, the load is the type's own."""
     limit(two, "ada", total=2)
     own(two, "ada", 2, kind=CALL)
@@ -76,7 +76,7 @@ def test_who_is_full_is_passed_over_though_they_have_less_of_the_type(two):
     assert two.arrivals(2) == [two.bob, two.bob]
 
 
-def test_full_everywhere_it_stays_unassigned_and_may_be_given_by_hand(two):
+def test_t_route_25_full_everywhere_it_stays_unassigned_and_may_be_given_by_hand(two):
     """T-ROUTE-25, R-CAP-6, R-CAP-7, R-CAP-10: by hand to Ada works, and shows 3/2."""
     limit(two, "ada", "bob", total=2)
     own(two, "ada", 2)
@@ -95,7 +95,7 @@ def test_full_everywhere_it_stays_unassigned_and_may_be_given_by_hand(two):
 
 @pytest.mark.parametrize("strategy", Strategy)
 @pytest.mark.drifts
-def test_rotating_skips_who_is_full_and_a_step_that_sets_the_owner_does_not(desk, strategy):
+def test_t_route_26_rotating_skips_who_is_full_and_a_step_that_sets_the_owner_does_not(desk, strategy):
     """T-ROUTE-26, R-CAP-8, R-ROT-6."""
     limit(desk, "ada", total=1)
     own(desk, "ada", 1)
@@ -233,7 +233,7 @@ def test_the_same_two_who_hold_their_most_say_so_in_the_decision(two):
     [made] = two.route(two.tickets(1))
 
     kept = Decision.objects.get(pk=made.decision_id)
-    replayed = explain.replay(kept)
+    replayed = replaying.replay(kept)
     assert replayed.chosen is None
     assert replayed.full == (two.ada, two.bob)
     assert [(one.name, one.reason) for one in explain.explain(kept).dropped] == [
@@ -261,7 +261,7 @@ def test_decisions_replay_where_limits_points_and_shares_bind(desk, strategy, we
     desk.route(desk.tickets(2))
 
     kept = list(Decision.objects.order_by("id"))
-    chosen = [explain.replay(one).chosen for one in kept]
+    chosen = [replaying.replay(one).chosen for one in kept]
     assert [one and one.user_id for one in chosen] == [one.user_id for one in kept]
     assert {one.reason for one in kept} >= {Reason.ASSIGNED, Reason.ALL_DROPPED}
 

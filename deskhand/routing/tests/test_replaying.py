@@ -28,7 +28,7 @@ from deskhand.routing.models import (
 )
 from deskhand.routing.types import Measure, NewTicket, Option, Status, Strategy
 
-MANY = 10_000
+MANY = 10_800
 AT_ONCE = 400
 CHANNELS = range(71, 77)
 
@@ -107,6 +107,8 @@ def _arrive(desk, people, model, dice, count):
         desk.set(dice.choice(list(Status)), f"p{dice.randrange(30):02}")
 
 
+@pytest.mark.slow
+@pytest.mark.drifts
 @pytest.mark.timeout(600)
 def test_ten_thousand_decisions_are_made_again_from_what_is_stored(desk):
     """R-ROUTE-70: all strategies, limits, points, shares, skills and fallbacks mixed; also where nobody could take it."""
@@ -125,10 +127,10 @@ def test_ten_thousand_decisions_are_made_again_from_what_is_stored(desk):
     wrong = [
         decision.pk
         for decision, found in again
-        if (found.chosen.user_id if found and found.chosen else None) != decision.user_id
+        if found is None or (found.chosen.user_id if found.chosen else None) != decision.user_id
     ]
     assert wrong == []
-    assert len(again) > 0.95 * MANY
+    assert len(again) >= 10_000
     assert sum(decision.user_id is None for decision, _ in again) > 50
     assert any(found.full for _, found in again if found)
     assert {found.pool.step for _, found in again if found} == set(Step)

@@ -15,7 +15,7 @@ from deskhand.crm.schema.types import Kind
 from deskhand.events.types import SYSTEM
 from deskhand.kernel import clock
 from deskhand.kernel.errors import Conflict, Invalid
-from deskhand.routing import explain, skill_rules, skill_sets, skills
+from deskhand.routing import replaying, skill_rules, skill_sets, skills
 from deskhand.routing import rules as routing_rules
 from deskhand.routing.models import Decision, RoutingRule, SkillRule
 from deskhand.routing.skill_rules import Holders
@@ -65,7 +65,7 @@ def arrival(desk, **columns):
     return desk.route([pk])[0]
 
 
-def test_only_german_speakers_get_a_german_ticket_else_the_channel_s_own(desk, known, rules):
+def test_t_route_27_only_german_speakers_get_a_german_ticket_else_the_channel_s_own(desk, known, rules):
     """T-ROUTE-27, R-SKILL-12, R-SKILL-14."""
     asks(desk, rules, known, "German")
     knows(desk, known, "ada", "German")
@@ -293,7 +293,7 @@ def test_a_decision_by_skills_is_made_again_from_what_is_kept(desk, known, rules
 
     for one in made:
         kept = Decision.objects.get(pk=one.decision_id)
-        assert explain.replay(kept).chosen.user_id == kept.user_id
+        assert replaying.replay(kept).chosen.user_id == kept.user_id
 
 
 # -- Who fits ----------------------------------------------------------------------------------------------------

@@ -94,7 +94,7 @@ def test_a_category_goes_when_it_is_empty(desk):
     assert names_of(desk) == {"Languages": []}
 
 
-def test_a_skill_that_somebody_has_is_not_deleted(desk):
+def test_t_route_28_a_skill_that_somebody_has_is_not_deleted(desk):
     """T-ROUTE-28, R-SKILL-6: it is said who has it."""
     [german] = languages(desk, "German")
     skills.set_of_user(desk.id, desk.ada, {german: True}, by=SYSTEM)

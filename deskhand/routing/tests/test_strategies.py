@@ -158,7 +158,7 @@ def test_going_round_differs_by_at_most_one(pool, tickets):
 # -- Random -------------------------------------------------------------------------------------------------------
 
 
-def test_random_is_uniform():
+def test_t_route_8_random_is_uniform():
     """T-ROUTE-8, R-ROUTE-38. 11.34: chi-squared with 3 degrees of freedom at 1 %."""
     pool = [ADA, BOB, CAT, DAN]
 

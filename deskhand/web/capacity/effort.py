@@ -22,11 +22,12 @@ from deskhand.kernel.errors import Invalid
 from deskhand.kernel.text import whole
 from deskhand.routing import capacity
 from deskhand.routing.capacity import Settings
-from deskhand.web.capacity.pages import require, show
+from deskhand.web.capacity.pages import show
 from deskhand.web.choices import Choice, ChoiceGroup
 from deskhand.web.holding import TYPES
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.refusals import words_of
+from deskhand.web.routing.tabs import require
 
 KEY = "effort"
 _Key = TypeVar("_Key")
@@ -71,7 +72,7 @@ def save(request: AccountRequest) -> HttpResponse:
     typed = {name: text[:20] for name, text in request.POST.items() if isinstance(text, str)}
     before = capacity.settings_of(request.account.pk)
     try:
-        settings = _read(request, request.POST)
+        settings = _read(request, request.POST, before)
         capacity.set_settings(request.account.pk, settings, by=Actor.user(request.user.pk))
     except Invalid as refusal:
         form = _form(
@@ -85,18 +86,22 @@ def save(request: AccountRequest) -> HttpResponse:
 # ── what is typed ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _read(request: AccountRequest, given: QueryDict) -> Settings:
-    """Raises Invalid by the names of the fields. A channel or status that is not offered is left out."""
+def _read(request: AccountRequest, given: QueryDict, before: Settings) -> Settings:
+    """Raises Invalid by the names of the fields. A channel or status that is not offered stays as it was."""
     stages = {choice.value for group in _stages(()) for choice in group.choices}
     channels = [pk for pk, _name in inboxes.channel_names(request.account.pk)]
     most = capacity.MOST_POINTS
     return Settings(
-        tuple(int(one) for one in dict.fromkeys(given.getlist("stages")) if one in stages),
+        (
+            *(pk for pk in before.excluded_stage_ids if str(pk) not in stages),
+            *(int(one) for one in dict.fromkeys(given.getlist("stages")) if one in stages),
+        ),
         _number(given, "excluded_after_days", 3_650, least=1),
         "excludes_from_load" in given,
         "weighs" in given,
         _kept((kind, _number(given, f"type-{kind}", most)) for kind in TYPES),
-        _kept((pk, _number(given, f"channel-{pk}", most)) for pk in channels),
+        {pk: number for pk, number in before.channels.items() if pk not in channels}
+        | _kept((pk, _number(given, f"channel-{pk}", most)) for pk in channels),
         _kept((one.value, _number(given, f"priority-{one.value}", most, least=-most)) for one in PRIORITIES),
         _number(given, "ramp_days", 365) or 0,
         _number(given, "ramp_from", 100, least=1) or Settings.ramp_from,

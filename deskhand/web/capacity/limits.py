@@ -22,10 +22,11 @@ from deskhand.kernel.text import whole
 from deskhand.routing import capacity
 from deskhand.routing.models import Capacity
 from deskhand.routing.types import Measure
-from deskhand.web.capacity.pages import require, show
+from deskhand.web.capacity.pages import show
 from deskhand.web.holding import Bar, bars_of
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.refusals import words_of
+from deskhand.web.routing.tabs import require
 from deskhand.web.shell import Person
 
 KEY = "people"
@@ -121,6 +122,11 @@ def _save(request: AccountRequest, ids: list[int]) -> None:
         capacity.set_limits(request.account.pk, ids, by=by)
         return
     numbers = {name: _number(name, text) for name, text in _texts(request.POST).items()}
+    if "share_only" in request.POST:
+        if numbers["share"] is None:
+            raise Invalid(_("Give the share first."), field="share")
+        capacity.set_shares(request.account.pk, ids, numbers["share"], by=by)
+        return
     is_by_type = request.POST.get("measure") == Measure.BY_TYPE
     capacity.set_limits(
         request.account.pk, ids, by=by, measure=Measure.BY_TYPE if is_by_type else Measure.TOTAL, total=numbers["total"],

@@ -102,13 +102,14 @@ def of_rule(rule: RoutingRule | None, zone: str) -> Typed:
     )  # fmt: skip
 
 
-def of_post(posted: QueryDict) -> Typed:
-    """Raises Invalid for what is no number."""
+def of_post(posted: QueryDict, kept: RoutingRule | None) -> Typed:
+    """What the form did not show stays as it is kept. Raises Invalid for what is no number."""
     lists = {name: [_number(name, text) for text in posted.getlist(name)] for name in LISTS}
     flags = {name: posted.get(name) == "1" for name in FLAGS}
     one = {name: posted.get(name, "") for name in ("option", "strategy", "reroute")}
+    rule_set = str(kept.skill_rule_set_id or "") if kept else ""
     more = (
-        posted.get("skill_rule_set_id", ""), posted.get("agent_key", "")[:80], posted.get("sticky_hours", "").strip(),
+        posted.get("skill_rule_set_id", rule_set), posted.get("agent_key", "")[:80], posted.get("sticky_hours", "").strip(),
         calls.of_post(posted),
     )  # fmt: skip
     return Typed(one["option"], one["strategy"], one["reroute"], lists, flags, *more)
@@ -216,7 +217,9 @@ def _checks(typed: Typed, offer: Offer) -> tuple[Check, ...]:
 
 def _skill_rules(channel: ChannelAccount, typed: Typed) -> tuple[Choice, ...]:
     """R-SKILL-10; nothing to choose from where the plan has no skills, or there are no rules."""
-    has_skills = Feature.SKILLS in plans.features_of(channel.account_id)
+    has_skills = not matrix.of(channel.channel).rings and Feature.SKILLS in plans.features_of(
+        channel.account_id
+    )
     found = [(str(one.pk), one.name) for one in skill_sets.sets(channel.account_id)] if has_skills else []
     return offered([("", _("No skill rules")), *found], typed.skill_rules) if found else ()
 

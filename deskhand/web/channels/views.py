@@ -354,7 +354,7 @@ def save_rule(request: AccountRequest, channel_id: int) -> HttpResponse:
     """R-ROUTE-10: for people with a seat. With `up` only the order changes, and nothing is saved yet."""
     channel = _channel(request, channel_id)
     policy.require(request.viewer, Action.EDIT_ROUTING)
-    typed = rule_form.of_post(request.POST)
+    typed = rule_form.of_post(request.POST, routing.rule_for(channel.account_id, channel.pk))
     if rule_form.UP in request.POST:
         notice = _("The order is changed. Save the rule to keep it.")
         return _automation(

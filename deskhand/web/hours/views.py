@@ -66,7 +66,8 @@ def _seated(request: AccountRequest, user_id: int) -> Member:
 
 
 def _back(request: AccountRequest, user_id: int, part: str = "") -> HttpResponse:
-    if request.POST.get("from") == "team":
+    is_on_board = request.POST.get("from") == "team"
+    if is_on_board and policy.can(request.viewer, Action.CHANGE_AVAILABILITY_OF_OTHERS):
         return _team(request) if wants_fragment(request) else redirect(boards.board_url(request))
     if user_id == request.viewer.user_id:
         return redirect(f"{reverse('availability-mine')}{part}")

@@ -25,7 +25,7 @@ from deskhand.desk import views as desk_views
 from deskhand.desk.bulk import Done
 from deskhand.desk.handover import Receivers
 from deskhand.kernel import clock
-from deskhand.kernel.errors import Forbidden, Invalid
+from deskhand.kernel.errors import Forbidden, Invalid, NotFound
 from deskhand.kernel.text import storable, whole
 from deskhand.routing import availability
 from deskhand.routing import queries as routing
@@ -95,12 +95,14 @@ def _page(request: AccountRequest, given: QueryDict, refusal: Invalid | None = N
 
 
 def _of(request: AccountRequest, given: QueryDict) -> int | None:
-    """Whose tickets: one's own, or a colleague's for who may set their status. Raises Forbidden."""
+    """Whose tickets: one's own, or a colleague's for who may set their status. Raises Forbidden, NotFound."""
     if not given.get("of"):
         return None
     user_id = number(str(given["of"]), "of")
     if not availability.may_set_status(request.viewer, user_id):
         raise Forbidden(_("You don't have permission to do this."))
+    if people.find_member(request.viewer.account_id, user_id) is None:
+        raise NotFound(_("There is no such colleague."))
     return user_id
 
 
@@ -162,6 +164,9 @@ def hand_over(request: AccountRequest) -> HttpResponse:
     of, view, at = _of(request, request.POST), _view(request, request.POST), clock.now()
     try:
         ids = list(dict.fromkeys(numbers(request.POST.getlist("ids"), "ids")))
+        if of:  # what they have given away since stays where it is
+            theirs = set(handover.open_tickets(request.viewer, of))
+            ids = [pk for pk in ids if pk in theirs]
         if not ids:
             raise Invalid(_("Select a ticket first."), field="ids", value="")
         to, note = _receivers(request), storable(request.POST.get("note", "")).replace("\r\n", "\n")

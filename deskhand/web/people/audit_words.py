@@ -230,6 +230,26 @@ LABELS: dict[str, str | Promise] = {
     "owner_id": gettext_lazy("Owner"),
     "folder_id": gettext_lazy("Folder"),
     "needs_review": gettext_lazy("What was wrong"),
+    "measure": gettext_lazy("Limit"),
+    "total": gettext_lazy("At most"),
+    "call": gettext_lazy("Phone calls"),
+    "message": gettext_lazy("Chat messages"),
+    "email_other": gettext_lazy("Email and other"),
+    "share": gettext_lazy("Share in percent"),
+    "excluded_stage_ids": gettext_lazy("Tickets in these statuses"),
+    "excluded_after_days": gettext_lazy("Tickets older than, in days"),
+    "excludes_from_load": gettext_lazy("They are no load either, when routing looks who has least to do"),
+    "weighs": gettext_lazy("Count tickets by points instead of one each"),
+    "priorities": gettext_lazy("Added for a priority"),
+    "ramp_days": gettext_lazy("Grows for, in days"),
+    "ramp_from": gettext_lazy("Begins at, in percent"),
+    "sticky_hours": gettext_lazy("Same agent within hours"),
+    "agent_key": gettext_lazy("Who answers first"),
+    "hours_zone": gettext_lazy("Time zone"),
+    "ring_all": gettext_lazy("All at once"),
+    "ring_seconds": gettext_lazy("Seconds that a phone rings"),
+    "unanswered_message": gettext_lazy("When nobody answers, callers hear"),
+    "closed_message": gettext_lazy("Outside the hours, callers hear"),
 }
 
 #: Words for what is stored as a key.
@@ -244,7 +264,7 @@ VALUES: Mapping[str, Mapping[Any, str | Promise]] = {
 REFERENCES = {
     "role_id": "role", "main": "team", "extra": "team", "parent_id": "team", "team_ids": "team",
     "fallback_team_ids": "team", "user_id": "user", "user_ids": "user", "fallback_user_ids": "user",
-    "pipeline_id": "pipeline", "stage_id": "stage", "skill_rule_set_id": "skill_rules",
+    "pipeline_id": "pipeline", "stage_id": "stage", "excluded_stage_ids": "stage", "skill_rule_set_id": "skill_rules",
     "owner_id": "user", "folder_id": "workflow_folder",
 }  # fmt: skip
 _TABLES: Mapping[str, tuple[type[Model], str]] = {

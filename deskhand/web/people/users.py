@@ -23,7 +23,6 @@ from deskhand.kernel import clock
 from deskhand.kernel.errors import Conflict, Forbidden, Invalid
 from deskhand.routing import availability
 from deskhand.routing import queries as routing
-from deskhand.web.capacity.pages import may_open
 from deskhand.web.choices import Choice, Tab
 from deskhand.web.frame import framed
 from deskhand.web.hours import board
@@ -36,6 +35,7 @@ from deskhand.web.people.joining import invitation_url
 from deskhand.web.people.rows import Leave, UserForm, UserLine, UserPage, UsersPage
 from deskhand.web.refusals import status_of, words_of
 from deskhand.web.routing import skills_given
+from deskhand.web.routing.tabs import may_open as may_open_routing
 from deskhand.web.shell import Person as Face
 
 SHOWN = 50
@@ -75,7 +75,7 @@ def listed(request: AccountRequest) -> HttpResponse:
         role=Choice(str(role_id), roles[role_id].name) if role_id else None,
         clear_url=_address({"standing": standing.value}),
         more_url=_address({**asked, "after": found[SHOWN - 1].member.user_id}) if len(found) > SHOWN else "",
-        capacity_url=reverse("capacity") if may_open(request, "people") else "",
+        capacity_url=reverse("capacity") if may_open_routing(request, "people") else "",
     )
     return _render(request, "users", page)
 

@@ -38,6 +38,8 @@ class Page:
 PAGES = (
     Page("skills", gettext_lazy("Skills"), "routing-skills", Action.EDIT_SKILLS, Feature.SKILLS),
     Page("rules", gettext_lazy("Rules"), "skill-rules", Action.EDIT_SKILLS, Feature.SKILLS),
+    Page("people", gettext_lazy("Capacity"), "capacity", Action.EDIT_USERS, Feature.CAPACITY),
+    Page("effort", gettext_lazy("What counts"), "effort", Action.EDIT_ROUTING, Feature.CAPACITY),
 )
 
 
@@ -65,9 +67,15 @@ def home(request: AccountRequest) -> HttpResponse:
 
 def show(request: AccountRequest, key: str, template: str, status: int = 200, **context: Any) -> HttpResponse:
     """A page under its tab."""
-    tabs = tuple(
-        Tab(str(page.label), reverse(page.url_name), page.key == key)
+    return framed(
+        request, AREA, f"routing/{template}.html", {"tabs": tabs_of(request, key), **context}, status
+    )
+
+
+def tabs_of(request: AccountRequest, current: str) -> tuple[Tab, ...]:
+    """Those that the viewer may open."""
+    return tuple(
+        Tab(str(page.label), reverse(page.url_name), page.key == current)
         for page in PAGES
         if may_open(request, page.key)
     )
-    return framed(request, AREA, f"routing/{template}.html", {"tabs": tabs, **context}, status)

@@ -16,7 +16,7 @@ from deskhand.automation.models import Enrollment, StepCall, Workflow
 from deskhand.channels.email import inbound
 from deskhand.channels.email.models import NOT_FETCHED, InboundMail
 from deskhand.crm.records.models import Ticket
-from deskhand.delivery import calls, queries
+from deskhand.delivery import calls, push, queries
 from deskhand.delivery.models import OutboxEntry, State
 from deskhand.desk.models import Message
 from deskhand.desk.outgoing import REFERENCE
@@ -91,7 +91,7 @@ def _queue(request: AccountRequest, before: int | None) -> Part:
 
 def _mail(entry: OutboxEntry, subject: str, url: str) -> Line:
     text, tone = STATES[State(entry.state)]
-    is_call = entry.transport == calls.TRANSPORT
+    is_call = entry.transport in (calls.TRANSPORT, push.TRANSPORT)
     more = [_("Call to another system")] if is_call else []
     more += [tries] if (tries := _tries(entry)) else []
     return Line(

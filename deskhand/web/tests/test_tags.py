@@ -270,7 +270,7 @@ def test_the_list_asks_as_often_for_many_tags_as_for_none(office, client, two):
         return queries_of(client, "/inbox/all-open")
 
     client.get("/inbox/all-open")
-    assert queries(1) == queries(8, *two) <= 21
+    assert queries(1) == queries(8, *two) <= 22
 
 
 # ── rules ────────────────────────────────────────────────────────────────────────────────────────────────────────────
