@@ -165,7 +165,8 @@ def hand_over(request: AccountRequest) -> HttpResponse:
     try:
         ids = list(dict.fromkeys(numbers(request.POST.getlist("ids"), "ids")))
         if of:  # what they have given away since stays where it is
-            theirs = set(handover.open_tickets(request.viewer, of))
+            own = Ticket.objects.filter(account_id=request.viewer.account_id, owner_id=of, pk__in=ids)
+            theirs = set(own.values_list("pk", flat=True))
             ids = [pk for pk in ids if pk in theirs]
         if not ids:
             raise Invalid(_("Select a ticket first."), field="ids", value="")
