@@ -102,7 +102,8 @@ def at_random(candidates: Sequence[Candidate], *, seed: int, turn: int) -> Candi
     """Choose by share, uniformly where all are equal; the same seed and turn choose the same (R-ROUTE-38)."""
     if not candidates:
         return None
-    return candidates[_drawn([candidate.share for candidate in candidates], seed, turn)]
+    bounds = _bounds([candidate.share for candidate in candidates])
+    return candidates[_drawn(len(candidates), bounds, seed, turn)]
 
 
 #: A load is compared against its share in whole numbers, so that equal shares tie.
@@ -115,12 +116,14 @@ def _load_then_wait(candidate: Candidate) -> tuple[int, bool, int, int, int]:
     return load, candidate.is_second, last_turn, candidate.order, candidate.user_id
 
 
-def _drawn(shares: Sequence[int], seed: int, turn: int) -> int:
-    """The place of who is drawn."""
-    if len(set(shares)) == 1:
-        return _throw(seed, turn, len(shares))
-    bounds = list(accumulate(shares))
-    return bisect_right(bounds, _throw(seed, turn, bounds[-1]))
+def _bounds(shares: Sequence[int]) -> list[int]:
+    """Where each one's part ends; nothing where all are equal."""
+    return [] if len(set(shares)) <= 1 else list(accumulate(shares))
+
+
+def _drawn(number: int, bounds: Sequence[int], seed: int, turn: int) -> int:
+    """The place of who is drawn among so many."""
+    return bisect_right(bounds, _throw(seed, turn, bounds[-1])) if bounds else _throw(seed, turn, number)
 
 
 def _throw(seed: int, turn: int, sides: int) -> int:
@@ -329,18 +332,20 @@ class RoundRobin:
 
 
 class AtRandom:
+    """By lot, O(log n) a pick unless people are full."""
+
     def __init__(self, field: Field, seed: int) -> None:
         self._field, self._seed = field, seed
         self._shares = [field.room.of(user_id).share for user_id in field.eligible]
+        self._bounds = _bounds(self._shares)
 
     def pick(self, turn: int, points: int = 1) -> int | None:
-        eligible, shares = self._field.eligible, self._shares
+        eligible, bounds = self._field.eligible, self._bounds
         if self._field.room.is_bound:
             fitting = [n for n, user_id in enumerate(eligible) if self._field.fits(user_id, points)]
-            eligible, shares = tuple(eligible[n] for n in fitting), [shares[n] for n in fitting]
-        if not eligible:
-            return None
-        return eligible[_drawn(shares, self._seed, turn)]
+            eligible = tuple(eligible[n] for n in fitting)
+            bounds = _bounds([self._shares[n] for n in fitting])
+        return eligible[_drawn(len(eligible), bounds, self._seed, turn)] if eligible else None
 
 
 def spread(picker: Picker, ledger: Ledger, turns: Iterable[int]) -> list[int | None]:

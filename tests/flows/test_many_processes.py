@@ -26,7 +26,7 @@ from deskhand.kernel import clock
 from deskhand.kernel.database.scope import account_scope
 from deskhand.routing import loads, rules, strategies
 from deskhand.routing.models import AgentLoad, Availability, Decision
-from deskhand.routing.strategies import Ledger
+from deskhand.routing.strategies import Ledger, Room
 from deskhand.routing.types import Option, Strategy
 from deskhand.testing.world import World, make_world
 
@@ -217,12 +217,13 @@ def as_if_one_after_another(company: Company, pools: dict[int, list[int]]) -> No
         strategy_of = dict(rules.RoutingRule.objects.values_list("channel_account_id", "strategy"))
     expected = []
     for turn, channel, _, seed in kept:
-        candidates = model.candidates([user_id for user_id in pools[channel] if user_id not in away])
+        there = [user_id for user_id in pools[channel] if user_id not in away]
+        candidates = strategies.candidates(there, model, Room())
         match strategy_of[channel]:
             case Strategy.LOAD_BALANCED:
                 choice = strategies.load_balanced(candidates)
             case Strategy.ROUND_ROBIN:
-                choice, served = strategies.round_robin(candidates, served)
+                choice, served, _ = strategies.round_robin(candidates, served)
             case _:
                 choice = strategies.at_random(candidates, seed=seed, turn=turn)
         model.give(choice.user_id, turn)
