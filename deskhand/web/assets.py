@@ -96,14 +96,18 @@ def _folder() -> str:
 
 
 def import_map() -> Markup:
-    return Markup(f'<script type="importmap">{import_map_json()}</script>{preload(*EAGER)}')
+    return Markup(f'<script type="importmap">{import_map_json()}</script>') + Markup("").join(
+        map(_hint, EAGER)
+    )
 
 
 def preload(*modules: str) -> Markup:
-    """Return hints that fetch modules at once instead of one after the other."""
-    return Markup("").join(
-        Markup('<link rel="modulepreload" href="{}">').format(static(f"js/{name}.js")) for name in modules
-    )
+    """Return hints for what appears later on a page: fetched at once, and ready before an element asks for it."""
+    return Markup("").join(_hint(name, Markup(' data-module="{}"').format(name)) for name in modules)
+
+
+def _hint(module: str, more: str = "") -> Markup:
+    return Markup('<link rel="modulepreload" href="{}"{}>').format(static(f"js/{module}.js"), more)
 
 
 def import_map_json() -> str:

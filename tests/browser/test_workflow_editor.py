@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 
 import pytest
@@ -77,6 +78,20 @@ def test_what_is_typed_is_saved_before_another_step_opens(page, office, flow):
     expect(panel.get_by_role("heading", name="Delay")).to_be_visible()
     expect(page.locator("#node-1")).to_contain_text("Write first")
     expect(page.locator("#node-2")).to_have_attribute("aria-current", "true")
+
+
+def test_a_form_that_opens_is_at_work_from_when_it_is_seen_however_slow_its_script_comes(page, flow):
+    """The first choice in it was lost, and Enter in a search left the page."""
+    page.route("**/js/redraws*", lambda route: (time.sleep(0.8), route.continue_()))
+    page.goto(f"/workflows/{flow.pk}")
+    panel = page.locator("#panel")
+    page.locator("#node-1").focus()
+    page.keyboard.press("n")
+    panel.locator(".offer", has_text="Create record").click()
+
+    panel.get_by_label("Kind of record").select_option("company")
+
+    expect(panel.get_by_role("checkbox", name="Industry")).to_be_visible()
 
 
 def test_what_is_ticked_brings_the_fields_that_belong_to_it(page):

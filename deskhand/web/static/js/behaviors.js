@@ -1,13 +1,21 @@
 // Starts what an element asks for with data-behavior="name" and ends it when the element leaves the page.
 // The module app/name exports connect(element), which may return a function that cleans up.
 const running = new Map();
+const modules = new Map(); // what has come, by name
 
-async function start(element) {
-  if (running.has(element)) return;
+async function load(name) {
+  modules.set(name, await import(`app/${name}`));
+}
+
+// At once when its modules have come before: what appears later on a page is never seen without what it does.
+function start(element) {
+  if (running.has(element)) return undefined;
   running.set(element, []);
-  const modules = await Promise.all(element.dataset.behavior.split(" ").map((name) => import(`app/${name}`)));
-  if (!element.isConnected) return running.delete(element);
-  running.set(element, modules.map((module) => module.connect(element)));
+  const names = element.dataset.behavior.split(" ");
+  const connect = () => element.isConnected
+    ? running.set(element, names.map((name) => modules.get(name).connect(element)))
+    : running.delete(element);
+  return names.every((name) => modules.has(name)) ? connect() : Promise.all(names.map(load)).then(connect);
 }
 
 function stop(element) {
@@ -25,5 +33,7 @@ new MutationObserver((changes) => {
   for (const element of running.keys()) if (!element.isConnected) stop(element);
 }).observe(document.documentElement, { childList: true, subtree: true });
 
-// The page says when all that it came with is at work.
-Promise.all([...document.querySelectorAll("[data-behavior]")].map(start)).then(() => { document.documentElement.dataset.started = ""; });
+// The page says when all that it came with, and what its template says will be needed, is at work.
+const wanted = [...document.querySelectorAll("link[data-module]")].map(({ dataset }) => load(dataset.module));
+Promise.all([...document.querySelectorAll("[data-behavior]")].map(start).concat(wanted))
+  .then(() => { document.documentElement.dataset.started = ""; });
