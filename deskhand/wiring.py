@@ -363,7 +363,7 @@ def give_hours(account_id: int, events: Sequence[Event]) -> None:
 
 def serve_waiting(account_id: int, events: Sequence[Event]) -> None:
     """AFTER_COMMIT: tickets on wait-lists are asked for again when somebody has come, or may have room (R-ROUTE-53)."""
-    come = [e for e in events if e.kind in FREEING or _has_come(e)]
+    come = [e for e in events if e.kind in FREEING or _has_come(e) or _is_of_another_plan(e)]
     lighter = [] if come else [e for e in events if _makes_room(e)]
     if not (come or lighter) or not waiting.is_anybody(account_id):
         return
@@ -402,6 +402,14 @@ def _makes_room(event: Event) -> bool:
     if changes is None:
         return event.kind == "ticket.archived"
     return bool(MAKING_ROOM & set(changes)) or bool(changes.get("hubspot_owner_id", [None])[0])
+
+
+def _is_of_another_plan(event: Event) -> bool:
+    """Limits and skill rules bind by the plan alone (R-TIER-1)."""
+    if event.kind != "account.updated":
+        return False
+    before, after = event.data["before"], event.data["after"]
+    return any(before[name] != after[name] for name in ("plan", "features"))
 
 
 def _has_come(event: Event) -> bool:

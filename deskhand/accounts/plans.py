@@ -113,6 +113,15 @@ def features_of(account_id: int) -> frozenset[Feature]:
     return features(plan, switches)
 
 
+def has_in_sql(feature: Feature, account: str) -> str:
+    """The same as a condition of a query; `account` is the account's id there."""
+    with_it = ",".join(plan for plan in Plan.values if feature in PRESETS[plan])
+    return (
+        f"exists (select from accounts_account p where p.id = {account} and case p.features->'{feature}'"
+        f" when 'true' then true when 'false' then false else p.plan = any('{{{with_it}}}') end)"
+    )
+
+
 def check_switches(switches: Mapping[str, Any]) -> None:
     """Raise Invalid for a switch that names no feature or is neither on nor off."""
     for name, value in switches.items():

@@ -14,6 +14,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from deskhand.accounts import audit
+from deskhand.accounts.plans import Feature, has_in_sql
 from deskhand.crm.records.models import TicketType
 from deskhand.events.types import Actor
 from deskhand.kernel import clock
@@ -31,6 +32,8 @@ MOST_POINTS = 1_000
 PRIORITIES = ("LOW", "MEDIUM", "HIGH", "URGENT")
 #: The columns that limit each type.
 BY_TYPE = {TicketType.CALL: "call", TicketType.MESSAGE: "message", TicketType.EMAIL_OTHER: "email_other"}
+#: Where the plan has no capacity, what was set rests: it binds, weighs and ramps nothing until the plan has it again.
+IN_PLAN = has_in_sql(Feature.CAPACITY, "%(account)s")
 
 
 @dataclass(frozen=True)
@@ -64,22 +67,22 @@ class Binding:
     has_totals: bool
 
 
-_BINDING = """
-select coalesce((select weighs from routing_routingsettings where account_id = %(account)s), false),
+_BINDING = f"""
+select coalesce((select weighs from routing_routingsettings where account_id = %(account)s and {IN_PLAN}), false),
     coalesce(bool_or(c.total is not null or c.call is not null or c.message is not null or c.email_other is not null), false),
     coalesce(bool_or(c.measure = 'TOTAL' and c.total is not null), false)
-from routing_capacity c where c.account_id = %(account)s
+from routing_capacity c where c.account_id = %(account)s and {IN_PLAN}
 """
 
 
 def binding(account_id: int) -> Binding:
-    """One query."""
+    """What binds at present; nothing where the plan has no capacity (R-TIER-1). One query."""
     found = sql.row(_BINDING, {"account": account_id})
     return Binding(*found) if found else Binding(False, False, False)
 
 
 def settings_of(account_id: int) -> Settings:
-    """One query."""
+    """As they are set, whether or not the plan has them. One query."""
     row = RoutingSettings.objects.filter(account_id=account_id).first()
     if row is None:
         return Settings()
@@ -104,19 +107,19 @@ def weighed(account_id: int, tickets: Sequence[NewTicket]) -> list[NewTicket]:
     ]  # fmt: skip
 
 
-_TERMS = """
+_TERMS = f"""
 select m.user_id, c.measure, c.total, c.call, c.message, c.email_other, coalesce(c.share, 100), m.created_at,
     coalesce(s.ramp_days, 0), coalesce(s.ramp_from, 100)
 from accounts_membership m
 left join routing_capacity c on c.account_id = m.account_id and c.user_id = m.user_id
 left join routing_routingsettings s on s.account_id = m.account_id
-where m.account_id = %(account)s and m.user_id = any(%(users)s)
+where m.account_id = %(account)s and m.user_id = any(%(users)s) and {IN_PLAN}
   and (c.id is not null or m.created_at > %(now)s - make_interval(days => s.ramp_days))
 """
 
 
 def terms_of(account_id: int, user_ids: Collection[int], now: datetime) -> dict[int, Terms]:
-    """Limits and shares of those who have any, or are new. One query, whatever their number."""
+    """Limits and shares that bind those who have any, or are new (R-TIER-1). One query, whatever their number."""
     if not user_ids:
         return {}
     found = sql.rows(_TERMS, {"account": account_id, "users": sorted(user_ids), "now": now})

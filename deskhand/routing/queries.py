@@ -18,7 +18,7 @@ from deskhand.kernel import calendars, clock
 from deskhand.kernel.calendars import Interval
 from deskhand.kernel.database import sql
 from deskhand.routing import availability, away_states, edges, loads, rosters, strategies
-from deskhand.routing.capacity import Hold
+from deskhand.routing.capacity import IN_PLAN, Hold
 from deskhand.routing.models import AvailabilityChange, Decision, OutOfOffice, RoutingRule
 from deskhand.routing.types import Drop, Source, Status
 
@@ -62,12 +62,12 @@ with counts as (
         coalesce(sum(case when s.weighs then held_points else held end) filter (where ticket_type = 'MESSAGE'), 0)::int as message,
         coalesce(sum(case when s.weighs then held_points else held end) filter (where ticket_type = 'EMAIL_OTHER'), 0)::int
             as email_other
-    from counts left join routing_routingsettings s on s.account_id = %(account)s group by user_id
+    from counts left join routing_routingsettings s on s.account_id = %(account)s and {in_plan} group by user_id
 )
 """
-_HOLDING = """
+_HOLDING = f"""
 left join loads l on l.user_id = m.user_id
-left join routing_capacity c on c.account_id = m.account_id and c.user_id = m.user_id
+left join routing_capacity c on c.account_id = m.account_id and c.user_id = m.user_id and {IN_PLAN}
 cross join lateral (
     select x.held, x.most from (
         select coalesce(l.total, 0) as held, case when c.measure = 'TOTAL' then c.total end as most, 1 as place
@@ -79,7 +79,7 @@ cross join lateral (
 """
 
 _AGENTS = f"""
-{_LOADS.format(only="")}
+{_LOADS.format(only="", in_plan=IN_PLAN)}
 select m.user_id, u.name, a.status, a.until, coalesce(l.n, 0), nearest.held, nearest.most,
     m.is_super_admin, m.has_seat, r.permissions::text
 from accounts_membership m
@@ -111,7 +111,7 @@ def agents_with_state(account_id: int, now: datetime | None = None) -> list[Agen
 
 
 _OWN = f"""
-{_LOADS.format(only="and user_id = %(user)s")}
+{_LOADS.format(only="and user_id = %(user)s", in_plan=IN_PLAN)}
 select nearest.held, nearest.most from accounts_membership m {_HOLDING}
 where m.account_id = %(account)s and m.user_id = %(user)s
 """

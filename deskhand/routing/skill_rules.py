@@ -9,7 +9,10 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import structlog
+from django.db.models import BooleanField
+from django.db.models.expressions import RawSQL
 
+from deskhand.accounts.plans import Feature, has_in_sql
 from deskhand.crm.filters import as_json
 from deskhand.crm.filters.sql import Sql
 from deskhand.crm.records import membership
@@ -20,17 +23,20 @@ from deskhand.routing.types import Asked
 
 log = structlog.get_logger()
 
+#: Where the plan has no skills, the rules rest until it has them again.
+_IN_PLAN = has_in_sql(Feature.SKILLS, "routing_skillrule.account_id")
+
 
 def asked(account_id: int, tickets: Mapping[int, Collection[int]], now: datetime) -> dict[int, Asked]:
-    """`tickets` by rule set. Of each ticket the first rule that it meets (R-SKILL-11); none for one that meets none.
+    """`tickets` by rule set. Of each ticket the first rule that it meets (R-SKILL-11); none for one that meets none, nor
+    where the plan has no skills (R-TIER-1).
 
     One query a rule set, and four for all. A rule that can't be asked any more, as when it names a property that is gone,
     is passed over.
     """
     rules: dict[int, list[SkillRule]] = defaultdict(list)
-    for rule in SkillRule.objects.filter(account_id=account_id, rule_set_id__in=list(tickets)).order_by(
-        "place"
-    ):
+    found = SkillRule.objects.filter(account_id=account_id, rule_set_id__in=list(tickets))
+    for rule in found.filter(RawSQL(_IN_PLAN, (), BooleanField())).order_by("place"):
         rules[rule.rule_set_id].append(rule)
     zone = membership.zone_of(account_id) if rules else ZoneInfo("UTC")
     met: dict[int, SkillRule] = {}

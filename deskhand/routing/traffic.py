@@ -55,7 +55,8 @@ def past(
             known[row[2]].append(row[7])
     usual = {channel: timedelta(seconds=median(times)) for channel, times in known.items()}
     asked = _asked(account_id, rules, [(row[0], row[2]) for row in rows], now)
-    settings = capacity.settings_of(account_id)
+    weighs = capacity.binding(account_id).weighs
+    settings = capacity.settings_of(account_id) if weighs else capacity.Settings()
     return [
         Arrival(
             at, channel, kind, timedelta(seconds=worked) if worked is not None and worked > 0 else usual.get(channel, WORK), priority,

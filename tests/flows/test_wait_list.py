@@ -12,6 +12,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from deskhand import wiring
+from deskhand.accounts import accounts
+from deskhand.accounts.models import Plan
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import tickets
 from deskhand.crm.records.models import Ticket
@@ -123,11 +125,25 @@ def count_less(world: Any, ticket_id: int) -> None:
     capacity.set_settings(world.account.pk, capacity.Settings(excluded_stage_ids=(first,)), by=SYSTEM)
 
 
+def lose_the_limits(world: Any, ticket_id: int) -> None:
+    accounts.update(world.account.pk, plan=Plan.STARTER, by=SYSTEM)
+
+
 @pytest.mark.parametrize(
-    "makes_room", [close, give_to_bob, put_away, mark_as_spam, move_to_excluded, raise_the_limit, count_less]
+    "makes_room",
+    [
+        close,
+        give_to_bob,
+        put_away,
+        mark_as_spam,
+        move_to_excluded,
+        raise_the_limit,
+        count_less,
+        lose_the_limits,
+    ],
 )
 def test_who_drops_below_their_limit_gets_the_next(world, rest, makes_room):
-    """R-ROUTE-53, R-CAP-6, R-CAP-9."""
+    """R-ROUTE-53, R-CAP-6, R-CAP-9; and who has none any more, since the plan has no limits (R-TIER-1)."""
     keep_a_list(world)
     set_grace(world, Status.AVAILABLE)
     excluded = pipelines_of("ticket").default.stages[1].id

@@ -2,8 +2,9 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 
 from deskhand.accounts import accounts, plans
-from deskhand.accounts.models import Account, AuditEntry, Membership, Role, Team, TeamMember
+from deskhand.accounts.models import Account, AuditEntry, Membership, Plan, Role, Team, TeamMember
 from deskhand.accounts.plans import Feature, has_feature
+from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.errors import Conflict, Invalid
 
@@ -79,6 +80,18 @@ def test_t_stat_14_a_feature_starts_with_its_plan(feature: str, starts_with: str
 def test_a_switch_of_the_account_wins_over_its_plan():
     assert Feature.SKILLS in plans.features("free", {"skills": True})
     assert Feature.SKILLS not in plans.features("everything", {"skills": False})
+
+
+@pytest.mark.parametrize("plan", Plan)
+@pytest.mark.parametrize("switch", [None, True, False])
+def test_a_query_reads_features_as_they_are(account, by_ada, plan, switch):
+    """R-TIER-1: the condition in SQL says what `features_of` says."""
+    switches = {} if switch is None else {Feature.CAPACITY.value: switch, Feature.SKILLS.value: switch}
+    accounts.update(account.pk, by=by_ada, plan=plan, features=switches)
+
+    for feature in (Feature.CAPACITY, Feature.SKILLS, Feature.CUSTOM_CODE):
+        found = sql.row(f"select {plans.has_in_sql(feature, '%s')}", [account.pk])
+        assert found == (feature in plans.features_of(account.pk),)
 
 
 def test_a_feature_nobody_knows_is_an_error(account):

@@ -15,7 +15,9 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as given_with
 from hypothesis import strategies as st
 
-from deskhand.accounts.models import AuditEntry, Membership
+from deskhand.accounts import accounts
+from deskhand.accounts.models import AuditEntry, Membership, Plan
+from deskhand.accounts.plans import Feature
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import tickets
 from deskhand.crm.records.models import Ticket
@@ -264,6 +266,52 @@ def test_decisions_replay_where_limits_points_and_shares_bind(desk, strategy, we
     chosen = [replaying.replay(one).chosen for one in kept]
     assert [one and one.user_id for one in chosen] == [one.user_id for one in kept]
     assert {one.reason for one in kept} >= {Reason.ASSIGNED, Reason.ALL_DROPPED}
+
+
+# -- Plans --------------------------------------------------------------------------------------------------------
+
+
+WITHOUT = {"plan": Plan.STARTER}, {"features": {Feature.CAPACITY.value: False}}
+WITH = {"plan": Plan.PROFESSIONAL, "features": {}}
+
+
+@pytest.mark.parametrize("without", WITHOUT)
+def test_what_the_plan_has_no_more_rests_and_binds_again_with_the_plan(two, without):
+    """R-TIER-1, R-CAP-6, R-CAP-10: limits, shares, points and ramps stay as they are set, and tickets are counted on."""
+    configure(two, weighs=True, channels={MAIL: 4}, ramp_days=60, ramp_from=1)
+    limit(two, "ada", total=8, share=50)
+    own(two, "ada", 1)
+    own(two, "bob", 2)
+    assert (hold(two, "ada"), capacity.binding(two.id).has_totals) == (Hold(4, 8), True)
+
+    accounts.update(two.id, by=SYSTEM, **without)
+
+    assert capacity.binding(two.id) == capacity.Binding(weighs=False, has_limits=False, has_totals=False)
+    assert capacity.terms_of(two.id, [two.ada, two.bob], NOON) == {}
+    assert two.arrivals(4) == [two.ada, two.bob, two.ada, two.bob]  # by tickets, the tie to who waited longer
+    assert hold(two, "ada") == queries.own_hold(two.id, two.ada, NOON) == Hold(3, None)
+    assert {one.limit for one in queries.agents_with_state(two.id, NOON)} == {None}
+
+    accounts.update(two.id, by=SYSTEM, **WITH)
+
+    assert hold(two, "ada") == queries.own_hold(two.id, two.ada, NOON) == Hold(12, 8)
+    assert loads.recount(two.id, NOON) == {}
+    assert two.arrivals(2) == [two.bob, two.bob]
+    kept = Decision.objects.order_by("id")
+    assert [replaying.replay(one).chosen.user_id for one in kept] == [one.user_id for one in kept]
+
+
+def test_a_plan_without_capacity_asks_no_query_more(two):
+    """R-TIER-1: whether the plan has it is read with what binds."""
+    limit(two, "ada", total=1)
+    with CaptureQueriesContext(connection) as before:
+        two.route(two.tickets(3))
+    accounts.update(two.id, by=SYSTEM, **WITHOUT[0])
+
+    with CaptureQueriesContext(connection) as after:
+        two.route(two.tickets(3))
+
+    assert len(after) <= len(before)
 
 
 # -- What is left out ---------------------------------------------------------------------------------------------

@@ -8,6 +8,8 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deskhand.accounts import accounts
+from deskhand.accounts.models import Plan
 from deskhand.crm.filters.types import AllOf, Associated, Filter, MemberOf, Operator
 from deskhand.crm.records import associations, contacts
 from deskhand.crm.records.contacts import Person
@@ -76,6 +78,21 @@ def test_t_route_27_only_german_speakers_get_a_german_ticket_else_the_channel_s_
     assert arrival(desk).user_id == desk.eve
     desk.set(AWAY, "eve")
     assert (arrival(desk).user_id, arrival(desk).reason) == (None, Reason.ALL_DROPPED)
+
+
+def test_rules_rest_where_the_plan_has_no_skills_and_count_again_with_it(desk, known, rules):
+    """R-SKILL-1, R-TIER-1: without one more query."""
+    asks(desk, rules, known, "German")
+    knows(desk, known, "ada", "German")
+    accounts.update(desk.id, by=SYSTEM, plan=Plan.PROFESSIONAL)
+    with CaptureQueriesContext(connection) as without:
+        assert arrival(desk).user_id == desk.eve
+
+    accounts.update(desk.id, by=SYSTEM, plan=Plan.ENTERPRISE)
+
+    with CaptureQueriesContext(connection) as with_them:
+        assert arrival(desk).user_id == desk.ada
+    assert len(without) <= len(with_them)
 
 
 def test_a_ticket_that_meets_no_rule_goes_where_the_channel_says(desk, known, rules):
