@@ -11,7 +11,7 @@ from django.utils.translation import get_language
 
 from deskhand import wiring
 from deskhand.accounts import users
-from deskhand.accounts.models import AuditEntry, Membership, Role, User
+from deskhand.accounts.models import AuditEntry, Membership, Role, Team, TeamMember, User
 from deskhand.accounts.policy import viewer_for
 from deskhand.crm.records import objects, tasks, tickets
 from deskhand.crm.records.tasks import Wanted
@@ -25,12 +25,11 @@ from deskhand.events.types import SYSTEM, Actor, ActorKind, Event
 from deskhand.kernel import clock, timers
 from deskhand.kernel.database import scope, sql
 from deskhand.kernel.timers import DueTimer, TimerLoop
-from deskhand.notifications import reading, telling, wishes
+from deskhand.notifications import describing, reading, telling, wishes
 from deskhand.notifications import tasks as tasks_told
 from deskhand.notifications.models import Notification
 from deskhand.notifications.types import Concerned, Topic
 from deskhand.notifications.wishes import Default, ForAll, Ways
-from deskhand.notifications.wording import sentence
 from deskhand.routing import availability, rules
 from deskhand.routing.types import Assignment, Option, Reason, Status
 
@@ -289,7 +288,7 @@ def test_t_not_1_a_mention_comes_by_mail_too_unless_one_chose_otherwise(world, o
 
 
 def test_a_mail_is_in_the_language_of_who_reads_it(world, owned, settle, monkeypatch):
-    monkeypatch.setattr(telling, "sentence", lambda topic, name, task: f"in {get_language()}")
+    monkeypatch.setattr(telling, "sentence", lambda topic, name, task, number: f"in {get_language()}")
     User.objects.filter(pk=world.bob.pk).update(locale="da")
     replies.comment(owned.ticket_id, f"@{world.bob.username} look", by=world.ada)
     settle()
@@ -604,26 +603,56 @@ def test_who_never_had_a_status_is_not_away(world, owned, settle):
     assert len(mails_to(world.nils)) == 1
 
 
-def test_who_gets_many_tickets_of_a_shift_is_told_once_with_the_number(world, settle):
-    """R-NOT-1, R-NOT-15: of a hand-over, not of each ticket and each comment."""
+@pytest.fixture
+def shift(world, settle):
+    """Five tickets of Grace's, of which nobody was told yet."""
     ids = [mail(world, f"Question {number}").ticket_id for number in range(5)]
     for ticket_id in ids:
         tickets.assign(ticket_id, owner_id=world.grace.pk, by=SYSTEM)
     settle()
     Notification.objects.all().delete()
-    grace = viewer_for(world.account.pk, world.grace.pk)
+    OutboxEntry.objects.all().delete()
+    return ids
 
-    handover.hand_over(grace, ids[:4], handover.Receivers((world.ada.pk, world.bob.pk)), "", at=clock.now())
-    handover.hand_over(grace, ids[4:], handover.Receivers((world.eve.pk,)), "", at=clock.now())
+
+def hand_over(world, ids, to):
+    handover.hand_over(viewer_for(world.account.pk, world.grace.pk), ids, to, "", at=clock.now())
+
+
+def said(world, user):
+    """What somebody's bell says in words."""
+    return [describing.words(line) for line in reading.lines(viewer_for(world.account.pk, user.pk))[0]]
+
+
+def test_who_gets_many_tickets_of_a_shift_is_told_once_with_the_number(world, shift, settle):
+    """R-NOT-1, R-NOT-15: of a hand-over, not of each ticket and each comment; in however many batches it is heard of."""
+    hand_over(world, shift[:4], handover.Receivers((world.ada.pk, world.bob.pk)))
+    hand_over(world, shift[4:], handover.Receivers((world.eve.pk,)))
+    while dispatch.Dispatcher().run_once(2):
+        pass
     settle()
 
     assert told(world, world.ada) == told(world, world.bob) == [(Topic.ASSIGNED, "Grace Hopper")]
-    [line] = reading.lines(viewer_for(world.account.pk, world.ada.pk))[0]
-    assert (
-        sentence(line.topic, line.actor_name, line.about_name) == "Grace Hopper handed over 2 tickets to you"
-    )
-    [single] = reading.lines(viewer_for(world.account.pk, world.eve.pk))[0]
-    assert (
-        sentence(single.topic, single.actor_name, single.about_name)
-        == "Grace Hopper assigned this ticket to you"
-    )
+    assert said(world, world.ada) == said(world, world.bob) == ["Grace Hopper handed over 2 tickets to you"]
+    assert said(world, world.eve) == ["Grace Hopper assigned this ticket to you"]
+    assert told(world, world.grace) == []
+
+
+def test_of_what_is_handed_over_to_a_team_its_members_are_told_once_R_NOT_1(world, shift, settle):
+    """R-NOT-9, R-NOT-15, R-NOT-16: not who hands it over, no others, and none who may not see it."""
+    billing = Team.objects.create(account=world.account, name="Billing")
+    for user in (world.ada, world.grace, world.bob):
+        TeamMember.objects.create(account=world.account, team=billing, user=user, is_main=False)
+        wishes.choose(world.account.pk, user.pk, {Topic.TEAM: Ways(bell=True, mail=True)})
+    own = {"records": {"ticket": dict.fromkeys(("view", "edit"), "own")}, "capabilities": []}
+    role = Role.objects.create(account=world.account, name="own", permissions=own)
+    Membership.objects.filter(account=world.account, user=world.bob).update(role=role)
+
+    hand_over(world, shift, handover.Receivers(team_id=billing.pk))
+    while dispatch.Dispatcher().run_once(2):
+        pass
+    settle()
+
+    assert said(world, world.ada) == ["Grace Hopper handed over 5 tickets to the team “Billing”"]
+    assert said(world, world.bob) == said(world, world.grace) == said(world, world.eve) == []
+    assert [len(mails_to(user)) for user in (world.ada, world.bob, world.grace)] == [1, 0, 0]

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from deskhand.accounts import queries as people
 from deskhand.accounts.policy import visible
+from deskhand.accounts.queries import TeamRow
 from deskhand.accounts.types import Verb, Viewer
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records.models import Ticket
@@ -22,14 +23,17 @@ from deskhand.desk import bulk, notes
 from deskhand.desk.bulk import Done, Known
 from deskhand.desk.models import Snooze
 from deskhand.desk.notes import Note
-from deskhand.events.types import Actor, Cause
+from deskhand.events import log
+from deskhand.events.types import Actor, Cause, NewEvent
 from deskhand.kernel.database import sql
 from deskhand.kernel.errors import Invalid
 from deskhand.kernel.locales import babel_name
 from deskhand.kernel.text import one_line
 
-#: The rule that new owners and comments of a hand-over name as their cause.
+#: The rule that new owners and comments of a hand-over name as their cause; nobody is told of these one by one.
 RULE = "hand_over"
+#: What who gets tickets is told of, once for all of them: an event of the first.
+HANDED_OVER = "ticket.handed_over"
 LINE = 200  # characters of what the customer wrote
 MOST = 1000  # tickets at once
 NOTE = 2000  # of what who hands over adds
@@ -74,13 +78,15 @@ def hand_over(
         raise Invalid(_("The note is too long."), field="note", value=note[:40])
     facts = _facts(viewer.account_id, ticket_ids)
     gets: dict[int, int] = {}
+    teams = people.teams(viewer.account_id) if to.team_id is not None else []
+    team = next((one for one in teams if one.id == to.team_id), None)
     done = bulk.change(viewer, ticket_ids, _plan(to, facts, gets), at=at, rule=RULE)
-    _comment(viewer, [facts[pk] for pk in done.changed], gets, to, note, at)
-    counts: dict[int, int] = {}
+    _comment(viewer, [facts[pk] for pk in done.changed], gets, team, note, at)
+    got: dict[int | None, list[int]] = {}
     for ticket_id in done.changed:
-        if ticket_id in gets:
-            counts[gets[ticket_id]] = counts.get(gets[ticket_id], 0) + 1
-    return done, counts
+        got.setdefault(gets.get(ticket_id), []).append(ticket_id)
+    _tell(viewer, got, team, at)
+    return done, {user_id: len(ids) for user_id, ids in got.items() if user_id is not None}
 
 
 def _plan(to: Receivers, facts: Mapping[int, _Facts], gets: dict[int, int]) -> bulk.Plan:
@@ -99,6 +105,26 @@ def _plan(to: Receivers, facts: Mapping[int, _Facts], gets: dict[int, int]) -> b
         return {"owner_id": chosen}
 
     return plan
+
+
+def _tell(
+    viewer: Viewer, got: Mapping[int | None, Sequence[int]], team: TeamRow | None, at: datetime
+) -> None:
+    """One event for each colleague, or for all members of the team, with the whole number."""
+    members = {*team.main_user_ids, *team.extra_user_ids} if team else ()
+    firsts = Ticket.objects.filter(account_id=viewer.account_id, pk__in=[ids[0] for ids in got.values()])
+    versions = dict(firsts.values_list("pk", "version"))
+    log.record_many([
+        NewEvent(
+            HANDED_OVER, "ticket", ids[0], versions[ids[0]], Actor.user(viewer.user_id), at,
+            {
+                "users": sorted(members) if user_id is None else [user_id],
+                "team": team.name if team else "",
+                "number": len(ids),
+            },
+        )
+        for user_id, ids in got.items()
+    ])  # fmt: skip
 
 
 # ── the comment ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -149,7 +175,12 @@ order by k.due_at nulls last, k.id
 
 
 def _comment(
-    viewer: Viewer, handed: Sequence[_Facts], gets: Mapping[int, int], to: Receivers, note: str, at: datetime
+    viewer: Viewer,
+    handed: Sequence[_Facts],
+    gets: Mapping[int, int],
+    team: TeamRow | None,
+    note: str,
+    at: datetime,
 ) -> None:
     ids = [one.id for one in handed]
     tasks: dict[int, list[str]] = {}
@@ -163,13 +194,13 @@ def _comment(
     names = people.names_of(
         {viewer.user_id, *gets.values(), *(one.owner_id for one in handed if one.owner_id)}
     )
-    team = next((one.name for one in people.teams(viewer.account_id) if one.id == to.team_id), "")
+    to = team.name if team else ""
     by, cause = Actor.user(viewer.user_id), Cause(rule=RULE)
     made = []
     for one in handed:
         undone = _("Open tasks: %(tasks)s") % {"tasks": "; ".join(tasks.get(one.id, ()))}
         lines = [
-            _head(viewer, one, names, names.get(gets.get(one.id, 0), team)), note.strip(), *_standing(one),
+            _head(viewer, one, names, names.get(gets.get(one.id, 0), to)), note.strip(), *_standing(one),
             undone if one.id in tasks else "", _asleep(asleep.get(one.id)),
         ]  # fmt: skip
         made.append(Note(one.id, "\n".join(line for line in lines if line), by, cause))

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
-from datetime import datetime
 
 from deskhand.crm.records.agents import was_handed_off
 from deskhand.events.types import ActorKind, Event
 from deskhand.notifications.types import Concerned, Notice, Topic
 
 RECEIVED, SENT, COMMENTED = "message.received", "message.sent", "comment.added"
-CREATED = "ticket.created"
+CREATED, HANDED_OVER = "ticket.created", "ticket.handed_over"
 OWNER = "hubspot_owner_id"
 
 
@@ -21,12 +19,12 @@ def ticket_of(event: Event) -> int | None:
         return None
     if is_task(event):
         return event.data.get("ticket_id")
-    if event.kind == COMMENTED and is_hand_over(event):
-        return None  # who gets the ticket is told of that
+    if _is_of_hand_over(event):
+        return None  # who gets tickets is told of all of them
     if event.kind in (RECEIVED, SENT, COMMENTED):
         is_by_machine = event.data.get("automatic") not in (None, False, "no")
         return None if is_by_machine else event.data.get("ticket_id")
-    if is_over(event):
+    if is_over(event) or event.kind == HANDED_OVER:
         return event.object_id
     is_news = (
         new_owner(event)
@@ -64,7 +62,7 @@ def _is_of_message(event: Event) -> bool:
 _BY_MESSAGE = {"reopen_on_reply", "status_from_reply", "status_from_sent", "chosen_with_reply"}
 
 
-def is_hand_over(event: Event) -> bool:
+def _is_of_hand_over(event: Event) -> bool:
     return event.cause is not None and event.cause.rule == "hand_over"
 
 
@@ -94,7 +92,6 @@ def new_owner(event: Event) -> int | None:
 def decide(events: Sequence[Event], owners: Mapping[int, int | None], concerned: Concerned) -> list[Notice]:
     """`owners`: of the tickets, as they are now."""
     found: dict[tuple[int, int], Notice] = {}
-    handed: dict[tuple[int, int | None, datetime], list[tuple[int, int]]] = {}
     for event in events:
         ticket_id = ticket_of(event)
         if (
@@ -104,17 +101,18 @@ def decide(events: Sequence[Event], owners: Mapping[int, int | None], concerned:
         for topic, user_id in _told(event, ticket_id, owners.get(ticket_id), concerned):
             is_own_doing = event.by.kind is ActorKind.USER and event.by.id == user_id
             if not is_own_doing:
-                task = (event.object_id, event.data["title"]) if topic is Topic.TASK else (None, "")
-                notice = Notice(user_id, event.id, topic, ticket_id, event.by.kind.value, event.by.id, *task)
+                about, number = _about(event, topic)
+                by = event.by
+                notice = Notice(user_id, event.id, topic, ticket_id, by.kind.value, by.id, *about, number)
                 found.setdefault((event.id, user_id), notice)
-                if topic is Topic.ASSIGNED and is_hand_over(event):
-                    handed.setdefault((user_id, event.by.id, event.at), []).append((event.id, user_id))
-    for first, *others in handed.values():  # told once, with the number
-        if others:
-            found[first] = replace(found[first], task=str(len(others) + 1))
-        for one in others:
-            del found[one]
     return list(found.values())
+
+
+def _about(event: Event, topic: Topic) -> tuple[tuple[int | None, str], int]:
+    """The task that it is about, or the team; and how many tickets."""
+    if event.kind == HANDED_OVER:
+        return (None, event.data["team"]), event.data["number"]
+    return ((event.object_id, event.data["title"]) if topic is Topic.TASK else (None, "")), 1
 
 
 def _told(
@@ -123,6 +121,10 @@ def _told(
     """What counts more comes first."""
     if is_task(event):
         yield Topic.TASK, event.data["assignee_id"]
+        return
+    if event.kind == HANDED_OVER:
+        topic = Topic.TEAM if event.data["team"] else Topic.ASSIGNED
+        yield from ((topic, user_id) for user_id in event.data["users"])
         return
     if (assigned := new_owner(event)) is not None:
         yield Topic.ASSIGNED, assigned

@@ -30,7 +30,7 @@ def words(line: Line) -> str:
         return line.text
     if line.topic is Topic.FAILURE:
         return failed(Kind(line.about_kind), line.times)
-    return sentence(line.topic, line.actor_name, line.about_name if line.ticket_id else line.text)
+    return sentence(line.topic, line.actor_name, line.about_name if line.ticket_id else line.text, line.times)
 
 
 def path(line: Line) -> str:

@@ -84,6 +84,7 @@ def _keep(account_id: int, told: Sequence[tuple[Notice, Ways]], at: datetime) ->
         ["task" if n.task_id else "" for n in notices],
         [n.task_id for n in notices],
         [n.task for n in notices],
+        [n.number for n in notices],
         [ways.popup for _n, ways in told],
         [ways.digest for _n, ways in told],
         [None if ways.bell else at for _n, ways in told],
@@ -93,9 +94,9 @@ def _keep(account_id: int, told: Sequence[tuple[Notice, Ways]], at: datetime) ->
 
 _KEEP = f"""
 insert into {Notification._meta.db_table} (account_id, created_at, user_id, event_id, topic, ticket_id, actor_kind, actor_id,
-    about_kind, about_id, about_name, pops_up, digest, read_at)
+    about_kind, about_id, about_name, number, pops_up, digest, read_at)
 select %s, %s, x.* from unnest(%s::bigint[], %s::bigint[], %s::text[], %s::bigint[], %s::text[], %s::bigint[], %s::text[], %s::bigint[],
-    %s::text[], %s::boolean[], %s::boolean[], %s::timestamptz[]) x
+    %s::text[], %s::int[], %s::boolean[], %s::boolean[], %s::timestamptz[]) x
 on conflict (account_id, user_id, event_id) do nothing returning user_id
 """
 
@@ -122,7 +123,7 @@ def _may_see(viewer: Viewer, ticket: Ticket) -> bool:
 
 
 def _said(ticket: Ticket, notice: Notice, people: People) -> Said:
-    line = sentence(notice.topic, actor_name(notice, people, ticket), notice.task)
+    line = sentence(notice.topic, actor_name(notice, people, ticket), notice.task, notice.number)
     name = f"#{ticket.number} {ticket.subject}"
     return Said(
         title=f"[#{ticket.number}] {ticket.subject}",

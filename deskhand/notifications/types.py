@@ -10,6 +10,7 @@ from enum import StrEnum
 class Topic(StrEnum):
     MENTION = "mention"  # somebody named me in a comment
     ASSIGNED = "assigned"  # a ticket became mine
+    TEAM = "team"  # somebody handed tickets over to a team of mine
     TASK = "task"  # somebody gave me something to do
     REMINDER = "reminder"  # a task of mine is to be done soon
     MESSAGE = "message"  # a customer or colleague wrote on a ticket of mine
@@ -81,4 +82,5 @@ class Notice:
     actor_kind: str
     actor_id: int | None
     task_id: int | None = None
-    task: str = ""  # what is to be done; of a new status its name
+    task: str = ""  # what is to be done; the name of a new status, or of a team
+    number: int = 1  # of tickets that were handed over together

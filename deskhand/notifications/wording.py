@@ -10,9 +10,9 @@ from deskhand.notifications import pages
 from deskhand.notifications.types import Kind, Topic
 
 
-def sentence(topic: Topic, name: str, task: str = "") -> str:
+def sentence(topic: Topic, name: str, task: str = "", number: int = 1) -> str:
     """`name`: who did it; empty for routing, a workflow or somebody without a name. `task`: what is to be done; the new
-    status of a ticket, or of somebody."""
+    status of a ticket, or of somebody; a team. `number`: of tickets that were handed over together."""
     if topic is Topic.REMINDER:
         return _("Reminder: %(task)s") % {"task": task}
     if topic is Topic.SNOOZED:
@@ -30,13 +30,20 @@ def sentence(topic: Topic, name: str, task: str = "") -> str:
             _("%(name)s gave you the task “%(task)s”") if name else _("You were given the task “%(task)s”")
         )
         return words % {"name": name, "task": task}
-    if topic is Topic.ASSIGNED and task:  # how many were handed over together
+    if topic is Topic.TEAM:
+        words = ngettext(
+            "%(name)s handed over %(num)s ticket to the team “%(team)s”",
+            "%(name)s handed over %(num)s tickets to the team “%(team)s”",
+            number,
+        )
+        return words % {"name": name or _("Somebody"), "num": number, "team": task}
+    if topic is Topic.ASSIGNED and number > 1:
         words = ngettext(
             "%(name)s handed over %(num)s ticket to you",
             "%(name)s handed over %(num)s tickets to you",
-            int(task),
+            number,
         )
-        return words % {"name": name or _("Somebody"), "num": task}
+        return words % {"name": name or _("Somebody"), "num": number}
     if not name:
         return {
             Topic.ASSIGNED: _("This ticket was assigned to you"),

@@ -44,6 +44,10 @@ TOPICS = {
         gettext_lazy("Somebody names you with @ in a comment."),
     ),
     Topic.ASSIGNED: (gettext_lazy("Assigned to me"), gettext_lazy("A ticket becomes yours.")),
+    Topic.TEAM: (
+        gettext_lazy("Handed over to my team"),
+        gettext_lazy("Somebody hands tickets over to a team of yours, and nobody owns them yet."),
+    ),
     Topic.TASK: (
         gettext_lazy("Tasks for me"),
         gettext_lazy(
