@@ -99,9 +99,9 @@ def _require(holds: bool, field: str, value: object, words: str) -> None:
         raise Invalid(words, field=field, value=value)
 
 
-def newest(account_id: int) -> list[Simulation]:
-    """All that are kept, the newest first."""
-    return list(Simulation.objects.filter(account_id=account_id).order_by("-id"))
+def newest(account_id: int, most: int = KEPT) -> list[Simulation]:
+    """The newest first; what came of one is read when it is asked for."""
+    return list(Simulation.objects.filter(account_id=account_id).defer("result").order_by("-id")[:most])
 
 
 def going(account_id: int) -> Simulation | None:

@@ -25,6 +25,7 @@ from deskhand.routing.outcomes import Agent, Figures, Outcome
 from deskhand.routing.wishes import Wish
 from deskhand.web import times
 from deskhand.web.frame import framed
+from deskhand.web.jinja import render, wants_fragment
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.refusals import words_of
 from deskhand.web.routing import simulator_form, simulator_words
@@ -125,7 +126,18 @@ class SimulatorPage:
 def page(request: AccountRequest) -> HttpResponse:
     """The newest, or the one in `?simulation=`."""
     policy.require(request.viewer, Action.EDIT_ROUTING)
+    if wants_fragment(request):
+        return _part(request)
     return _answer(request, simulator_form.form(_people(request)))
+
+
+def _part(request: AccountRequest) -> HttpResponse:
+    """How far the newest is, or what came of it; asked for every two seconds while it goes on."""
+    known = simulations.newest(request.viewer.account_id, 1)
+    result = _result(known[0], _names(known, known[0])) if known else None
+    return render(
+        request, "routing/simulation.html", {"page": {"url": reverse("simulator"), "result": result}}
+    )
 
 
 @require_POST

@@ -6,6 +6,8 @@ import threading
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from deskhand.kernel import clock
 from deskhand.kernel.jobs import Job
@@ -96,6 +98,28 @@ def test_the_page_takes_as_many_queries_for_thirty_simulations_as_for_one(office
     few = queries_of(ada, PAGE)
     kept(29)
     assert queries_of(ada, PAGE) == few
+
+
+def test_what_is_asked_for_while_it_goes_on_reads_one_result_and_shows_one_part(office, ruled, ada, noon):
+    """The page asks every two seconds: results are large, and those of the others are not read for it."""
+    wish = Wish(noon, noon + timedelta(days=7), people=(office.world.ada.pk,), off="0")
+    own = {"account_id": office.world.account.pk, "made_by_id": 1, "made_at": noon, "wish": wish.as_json()}
+    with office.inside():
+        Simulation.objects.bulk_create(Simulation(**own, ended_at=noon, result={}) for _ in range(5))
+        Simulation.objects.create(**own, total=10, done=4)
+
+    with CaptureQueriesContext(connection) as seen:
+        part = ada.get(PAGE, headers={"HX-Request": "true"}).content.decode()
+    with CaptureQueriesContext(connection) as whole:
+        ada.get(PAGE)
+
+    assert "4 of 10 tickets" in text_of(part)
+    assert 'hx-trigger="every 2s"' in part
+    assert "Try something out" not in part
+    for found in (seen, whole):
+        reading = [one["sql"] for one in found if '"routing_simulation"."result"' in one["sql"]]
+        assert len(reading) == 1
+        assert "LIMIT 21" in reading[0]  # of one, by its id
 
 
 @pytest.mark.parametrize(
