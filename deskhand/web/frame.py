@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -193,14 +193,18 @@ def shell(request: AccountRequest, *, area: str = "inbox", view: str = "") -> Sh
         own_links=own_links,
         create_url=_create_url(request),
         live_url=live.url(request.began),
-        toasts=tuple(
-            Toast(
-                str(message), "error" if message.level >= messages.ERROR else "plain",
-                undo_url=message.extra_tags.removeprefix(UNDO) if message.extra_tags else "",
-            )
-            for message in messages.get_messages(request)
-        ),
+        toasts=_toasts(request),
     )  # fmt: skip
+
+
+def _toasts(request: AccountRequest) -> Iterator[Toast]:
+    """Taken when they are shown: a part of a page that shows none leaves them to the next page that does."""
+    for message in messages.get_messages(request):
+        yield Toast(
+            str(message),
+            "error" if message.level >= messages.ERROR else "plain",
+            undo_url=message.extra_tags.removeprefix(UNDO) if message.extra_tags else "",
+        )
 
 
 def _side_title(area: str) -> str:

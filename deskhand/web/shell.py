@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Self
@@ -166,7 +166,7 @@ class Shell:
     bell_page_url: str = ""
     unread: int = 0
     unread_text: str = ""  # "3 unread"
-    toasts: tuple[Toast, ...] = ()
+    toasts: Iterable[Toast] = ()  # whole pages take them; a part leaves them to the next page
 
     @property
     def title(self) -> str:

@@ -21,6 +21,7 @@ from deskhand.web.frame import KEPT, first_setting, shell
 from deskhand.web.jinja import render, wants_fragment
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.refusals import words_of
+from deskhand.web.shell import Toast
 
 YEAR = 365 * 24 * 3600  # seconds
 THEMES = ("auto", "light", "dark")
@@ -78,8 +79,8 @@ def own_status(request: AccountRequest) -> HttpResponse:
     return _status_parts(request)
 
 
-def _status_parts(request: AccountRequest) -> HttpResponse:
-    return render(request, "parts/own_status.html", {"shell": shell(request)})
+def _status_parts(request: AccountRequest, toast: Toast | None = None) -> HttpResponse:
+    return render(request, "parts/own_status.html", {"shell": shell(request, area="own"), "toast": toast})
 
 
 @require_POST
@@ -90,6 +91,8 @@ def switch_back(request: AccountRequest) -> HttpResponse:
     try:
         availability.switch_back(request.viewer.account_id, request.viewer.user_id, change_id)
     except Conflict as refusal:  # shown as it is now
+        if wants_fragment(request):
+            return _status_parts(request, Toast(words_of(refusal)))
         messages.info(request, words_of(refusal))
     return _alert_gone(request)
 

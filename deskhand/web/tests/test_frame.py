@@ -5,7 +5,10 @@ import re
 import pytest
 from django.test import RequestFactory
 
+from deskhand.automation import workflows
+from deskhand.automation.engine.definition import Action, Definition, Edge, EventMatch, WhenEvent
 from deskhand.web import assets, icons, jinja, shell
+from deskhand.web.tests.conftest import text_of
 
 
 def test_the_content_policy_names_the_import_map_of_the_page() -> None:
@@ -62,3 +65,23 @@ def test_an_unknown_theme_in_the_cookie_is_ignored() -> None:
     request.COOKIES["theme"] = '"><script>'
 
     assert jinja.theme_of(request) == ""
+
+
+@pytest.mark.parametrize("address", ["/me/status", "/settings/routing/simulator", "/workflows/{}/replay"])
+def test_what_is_read_in_the_background_leaves_a_toast_to_the_page(address, office, sign_in) -> None:
+    """R-AVAIL-11: an answer that shows no toast takes none of those that another request left."""
+    with office.inside() as world:
+        steps = (Action("1", "create_task", {"title": "Call"}),)
+        when = WhenEvent((EventMatch("ticket.created"),))
+        definition = Definition("ticket", when, start=Edge("1"), steps=steps, next_id=2)
+        flow = workflows.create(world.account.pk, "Chase", definition, by=world.ada.pk)
+    ada = sign_in(office.world.ada)
+    ada.post("/settings/routing/skills/categories/add", {"name": "Products"})
+
+    part = ada.get(address.format(flow.pk), headers={"HX-Request": "true"})
+    page = ada.get("/settings/routing/skills")
+
+    assert part.status_code == 200
+    assert 'id="main"' not in part.content.decode()
+    assert "The category is there." not in text_of(part.content.decode())
+    assert "The category is there." in text_of(page.content.decode())

@@ -437,6 +437,18 @@ def test_a_way_back_that_is_out_of_date_changes_nothing(office, manager, sent_aw
     assert sent_away.post("/me/status/back", {"change": "x"}).status_code == 400
 
 
+def test_a_way_back_that_is_out_of_date_says_so_in_its_own_answer(office, manager, sent_away):
+    """R-AVAIL-11: where a script posted it there is no next page to say it on."""
+    change = alert_of(sent_away)[1]
+    for chosen in ("available", "away"):
+        manager.post(of("availability-status", office.world.bob), {"availability": chosen})
+
+    answer = sent_away.post("/me/status/back", change, headers=HTMX)
+
+    assert "Your status has changed since." in text_of(answer.content.decode())
+    assert "Your status has changed since." not in text_of(sent_away.get(MINE).content.decode())
+
+
 def test_an_absence_that_a_manager_enters_is_told_too(office, manager, sign_in):
     """R-AVAIL-9, R-AVAIL-11"""
     his, bob = sign_in(office.world.bob), office.world.bob

@@ -43,6 +43,7 @@ from deskhand.kernel.text import whole
 from deskhand.web import times
 from deskhand.web.choices import Choice, joined, offered
 from deskhand.web.inbox.rows import Label
+from deskhand.web.jinja import render, wants_fragment
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.refusals import words_of
 from deskhand.web.shell import Tone
@@ -289,6 +290,8 @@ def _answer(request: AccountRequest, workflow: Workflow) -> HttpResponse:
         notice=_notice(definition), result=result,
         others=tuple((ways.with_query("workflow-replay", [workflow.pk], replay=one.pk), _title(one)) for one in known if one != chosen),
     )  # fmt: skip
+    if wants_fragment(request):
+        return render(request, "workflows/replay_result.html", {"page": page})
     return one_page(request, workflow, "replay", "workflows/replay.html", page=page)
 
 
