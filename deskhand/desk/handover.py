@@ -35,7 +35,7 @@ RULE = "hand_over"
 #: What who gets tickets is told of, once for all of them: an event of the first.
 HANDED_OVER = "ticket.handed_over"
 LINE = 200  # characters of what the customer wrote
-MOST = 1000  # tickets at once
+MOST = 3000  # tickets at once
 NOTE = 2000  # of what who hands over adds
 
 

@@ -27,7 +27,7 @@ from deskhand.kernel import clock
 from deskhand.kernel.errors import Invalid
 from deskhand.web.asked import number, numbers
 from deskhand.web.entering import Entering, Way
-from deskhand.web.inbox import actions, common, words
+from deskhand.web.inbox import actions, common, handover, words
 from deskhand.web.inbox import page as pages
 from deskhand.web.jinja import go_to, render, wants_fragment
 from deskhand.web.middleware import AccountRequest
@@ -54,8 +54,7 @@ def change(request: AccountRequest, view: str) -> HttpResponse:
     if "merge" in request.POST:
         return _ask_which_goes_on(request, view, ids)
     if "handover" in request.POST:
-        asked = urlencode({"view": view, "ids": ",".join(map(str, ids))})
-        return go_to(request, f"{reverse('hand-over')}?{asked}")
+        return handover.lead_to(request, view, ids)
     if "enroll" in request.POST:
         here = reverse("inbox-view", args=[view])
         return go_to(request, card.address("ticket", ids, here))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.db import transaction
@@ -41,6 +42,10 @@ from deskhand.web.refusals import listed, words_of
 from deskhand.web.shell import Person
 
 HANDED = "handed_over"  # in the session: what was handed over last, to be taken back
+TICKED = "to_hand_over"  # and the ids that were ticked in a list: an address has no room for thousands
+SHOWN = (
+    200  # tickets with a box of their own; the others have one together, for a form holds no thousand fields
+)
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,7 @@ class Offer:
 
     title: str
     tickets: tuple[Candidate, ...]
+    rest: tuple[int, ...]  # those that are not shown one by one
     chosen: frozenset[int]
     colleagues: tuple[Colleague, ...]
     teams: tuple[Choice, ...]
@@ -68,24 +74,30 @@ class Offer:
     error_field: str = ""
 
 
+def lead_to(request: AccountRequest, view: str, ids: Sequence[int]) -> HttpResponse:
+    """To the page that asks, with what was ticked in a list."""
+    request.session[TICKED] = list(ids)
+    return go_to(request, f"{reverse('hand-over')}?{urlencode({'view': view})}")
+
+
 @require_GET
 def ask(request: AccountRequest) -> HttpResponse:
-    """All open tickets `of` somebody, or the tickets `ids` of a list."""
+    """All open tickets `of` somebody, or those that were ticked in a list last."""
     policy.require(request.viewer, Action.OPEN_HELP_DESK)
     return _page(request, request.GET)
 
 
 def _page(request: AccountRequest, given: QueryDict, refusal: Invalid | None = None) -> HttpResponse:
     of, view = _of(request, given), _view(request, given)
-    ids = handover.open_tickets(request.viewer, of) if of else numbers(given.getlist("all"), "ids")
-    if not of and request.method == "GET":
-        ids = numbers(given.getlist("ids"), "ids")
-    found = tuple(_candidates(request, ids[: handover.MOST]))
-    ticked = (
-        frozenset(numbers(given.getlist("ids"), "ids")) if refusal else frozenset(one.id for one in found)
-    )
+    if of:
+        ids = handover.open_tickets(request.viewer, of)
+    else:
+        ids = numbers(given.getlist("all"), "ids") if refusal else request.session.get(TICKED, [])
+    found = _open(request, ids[: handover.MOST])
+    shown, rest = tuple(_candidates(request, found[:SHOWN])), tuple(found[SHOWN:])
+    ticked = frozenset(numbers(given.getlist("ids"), "ids") if refusal else found)
     page = Offer(
-        title=_title(request, of), tickets=found, chosen=ticked, colleagues=_colleagues(request, given, of),
+        title=_title(request, of), tickets=shown, rest=rest, chosen=ticked, colleagues=_colleagues(request, given, of),
         teams=offered([(str(team.id), team.name) for team in people.teams(request.viewer.account_id)], given.get("team", "")),
         note=given.get("note", "")[: handover.NOTE], of=of, view=view, back_url=_back_url(request, of, view),
         error=words_of(refusal) if refusal else "", error_field=refusal.field if refusal else "",
@@ -126,12 +138,17 @@ def _title(request: AccountRequest, of: int | None) -> str:
     return _("Hand over tickets")
 
 
-def _candidates(request: AccountRequest, ids: Sequence[int]) -> list[Candidate]:
+def _open(request: AccountRequest, ids: Sequence[int]) -> list[int]:
     """Those that are open and that the viewer may give to others, who wrote last first."""
     reach = policy.visible(request.viewer, "ticket", Verb.EDIT).q()
     found = Ticket.objects.filter(
         reach, account_id=request.viewer.account_id, archived_at=None, is_closed=False, pk__in=ids
     )
+    return list(found.order_by("-sort_at", "-id").values_list("pk", flat=True))
+
+
+def _candidates(request: AccountRequest, ids: Sequence[int]) -> list[Candidate]:
+    found = Ticket.objects.filter(account_id=request.viewer.account_id, pk__in=ids)
     return [
         Candidate(
             one.pk, f"#{one.number}", one.subject, (one.contact.name or one.contact.email) if one.contact else "",

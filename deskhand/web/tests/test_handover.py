@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from copy import copy
 from datetime import timedelta
 
 import pytest
@@ -238,10 +239,56 @@ def test_ticked_tickets_lead_to_it(office, grace, theirs):
 
     answer = grace.post("/inbox/all-open/bulk", {"ids": mine, "handover": "1"})
 
-    assert answer.headers["Location"].startswith("/hand-over?view=all-open&ids=")
-    page = grace.get(answer.headers["Location"])
-    assert "2 open tickets" in texts(page)
-    assert 'href="/inbox/all-open"' in page.content.decode()
+    assert answer.headers["Location"] == "/hand-over?view=all-open"
+    for _again in range(2):  # loaded again, or gone back to
+        page = grace.get(answer.headers["Location"])
+        assert "2 open tickets" in texts(page)
+        assert 'href="/inbox/all-open"' in page.content.decode()
+    theirs(office.world.grace, 1)
+    assert "2 open tickets" in texts(grace.get(answer.headers["Location"]))
+
+
+def test_thousands_are_handed_over_at_once(office, grace, theirs, sign_in):
+    """R-ROUTE-54: neither the address nor the form has a part for each of them, with scripts and without."""
+    [ticket] = theirs(office.world.grace, 1)
+    with office.inside():
+        one = Ticket.objects.get(pk=ticket)
+        first = one.number
+        copies = []
+        for number in range(first + 1, first + 3000):
+            one.pk, one.number = None, number
+            copies.append(copy(one))
+        ids = [ticket, *(made.pk for made in Ticket.objects.bulk_create(copies))]
+
+    for more in ({}, {"headers": {"HX-Request": "true"}}):
+        answer = grace.post("/inbox/all-open/bulk", {"ids": ",".join(map(str, ids)), "handover": "1"}, **more)
+        address = answer.headers.get("HX-Redirect") or answer.headers["Location"]
+        assert len(address) < 100
+    refused = grace.post(SAVE, form_of(grace.get(address)) | {"note": "Kept"})
+    assert refused.status_code == 422
+    assert "3000 open tickets" in texts(refused)
+    form = form_of(refused)
+    assert form["note"] == "Kept"
+    assert sum(len(one) if isinstance(one, list) else 1 for one in form.values()) < 300
+
+    grace.post(SAVE, form | {"to": office.world.bob.pk})
+
+    assert "3000 tickets handed over: Bob Noyce" in texts(grace.get("/inbox/all-open"))
+    assert set(owners(office, ids)) == {office.world.bob.pk}
+    assert len(comments(office, ids)) == 3000
+    bob = sign_in(office.world.bob)
+    form = form_of(bob.get(PAGE, {"of": office.world.bob.pk}))
+    form["ids"] = form["ids"][:-1]  # the box of those that are not shown
+    bob.post(SAVE, form | {"to": office.world.ada.pk})
+    assert owners(office, ids).count(office.world.ada.pk) == 200
+
+
+def form_of(page):
+    """What a browser would send of the page's form."""
+    form = re.search(r'(?s)<form class="handover".*?</form>', page.content.decode())[0]
+    note = re.search(r"(?s)<textarea[^>]*>(.*?)</textarea>", form)[1]
+    fields = {"note": note, "ids": re.findall(r'name="ids" value="([^"]+)" checked', form)}
+    return fields | dict(re.findall(r'type="hidden" name="(of|view|all)" value="([^"]*)"', form))
 
 
 def test_many_cost_as_many_statements_as_few(office, grace, theirs):
