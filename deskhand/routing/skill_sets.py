@@ -5,7 +5,7 @@ R-SKILL-12). Who may set them up is for the caller to ask: policy's `skills.edit
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,8 +16,10 @@ from django.utils.translation import ngettext
 
 from deskhand.accounts import audit
 from deskhand.crm.filters import as_json
-from deskhand.crm.filters.types import Condition, leaves_by_type, link_types, linked_kinds
+from deskhand.crm.filters.types import Condition, Filter, leaves_by_type, link_types, linked_kinds
 from deskhand.crm.records import membership
+from deskhand.crm.schema.queries import properties_of
+from deskhand.crm.schema.types import Kind
 from deskhand.crm.segments.segments import Use, asked_for
 from deskhand.events.types import Actor
 from deskhand.kernel import clock
@@ -107,6 +109,52 @@ def asking_for_labels(account_id: int, numbers: Sequence[int]) -> dict[int, list
 def asking_for_kind(account_id: int, object_type: str) -> list[Use]:
     """The same of a kind of linked records."""
     return [use for condition, use in _conditions(account_id) if object_type in linked_kinds(condition)]
+
+
+def naming(
+    account_id: int,
+    object_type: str,
+    name: str,
+    values: Collection[str] = (),
+    *,
+    clocks: Collection[str] = (),
+) -> list[SkillRule]:
+    """The rules that ask for a property; with `values`, for one of these. Those that ask for one of `clocks`, too."""
+    whole = {*clocks} if values else {name, *clocks}
+    return _filtering(
+        account_id,
+        lambda kind, leaf: (
+            kind == object_type
+            and (leaf.property in whole or (leaf.property == name and any(str(one) in values for one in leaf.values)))
+        ),
+    )  # fmt: skip
+
+
+def naming_user(account_id: int, user_id: int) -> list[SkillRule]:
+    """The rules that ask whether this user is in a property: the owner, or one of the account's own."""
+
+    def names(kind: str, leaf: Filter) -> bool:
+        prop = properties_of(kind).get(leaf.property)
+        return prop is not None and prop.is_user and user_id in leaf.values
+
+    return _filtering(account_id, names)
+
+
+def naming_team(account_id: int, team_id: int) -> list[SkillRule]:
+    """The rules that ask whether records are this team's."""
+    return _filtering(account_id, lambda _kind, leaf: leaf.kind is Kind.REFS and team_id in leaf.values)
+
+
+def _filtering(account_id: int, names: Callable[[str, Filter], bool]) -> list[SkillRule]:
+    """With their sets. One query."""
+    rules = _rules(account_id).select_related("rule_set").order_by("rule_set__name", "place")
+    return [
+        one for one in rules
+        if any(
+            isinstance(leaf, Filter) and names(kind, leaf)
+            for kind, leaf in leaves_by_type(as_json.from_json(one.condition), "ticket")
+        )
+    ]  # fmt: skip
 
 
 def _asking(

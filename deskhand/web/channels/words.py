@@ -16,7 +16,7 @@ from deskhand.delivery.relays import default_relay
 from deskhand.desk.models import ChannelAccount
 from deskhand.kernel.errors import DeskhandError
 from deskhand.kernel.locales import babel_name
-from deskhand.routing import agents, matrix
+from deskhand.routing import agents, matrix, skill_sets
 from deskhand.routing.matrix import Offer
 from deskhand.routing.models import RoutingRule
 from deskhand.routing.types import Option, Strategy
@@ -90,7 +90,7 @@ def names_in(names: Sequence[str]) -> str:
 
 
 class Named:
-    """The names of all that some rules mention: two queries, however many rules."""
+    """The names of all that some rules mention: three queries at most, however many rules."""
 
     def __init__(self, account_id: int, rules: Sequence[RoutingRule]) -> None:
         users = {one for rule in rules for one in (*rule.user_ids, *rule.fallback_user_ids)}
@@ -100,6 +100,10 @@ class Named:
         )
         found = Team.objects.filter(account_id=account_id, pk__in=teams)
         self._teams: Mapping[int, str] = dict(found.values_list("id", "name")) if teams else {}
+        has_skills = any(rule.skill_rule_set_id for rule in rules)
+        self.skill_rules: Mapping[int, str] = (
+            {one.pk: one.name for one in skill_sets.sets(account_id)} if has_skills else {}
+        )
 
     def of(self, team_ids: Sequence[int], user_ids: Sequence[int]) -> list[str]:
         teams = [self._teams[one] for one in team_ids if one in self._teams]
@@ -149,6 +153,9 @@ def _of_calls(rule: RoutingRule, names: Sequence[str]) -> Iterator[str]:
 def _besides(rule: RoutingRule, offer: Offer, named: Named) -> Iterator[str]:
     """What else a rule says."""
     picks = rule.option in (Option.USERS_AND_TEAMS, Option.CONTACT_OWNER, Option.AI_AGENT)
+    skills = named.skill_rules.get(rule.skill_rule_set_id or 0)
+    if skills and rule.option != Option.TEAMS:  # R-SKILL-10
+        yield _("Skills come first, by the rules “%(name)s”.") % {"name": skills}
     fallback = named.of(rule.fallback_team_ids, rule.fallback_user_ids)
     if rule.option == Option.AI_AGENT:
         if fallback:

@@ -9,8 +9,9 @@ from django.db.models import Q, QuerySet
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from deskhand.accounts import policy
+from deskhand.accounts import plans, policy
 from deskhand.accounts.models import Account, User
+from deskhand.accounts.plans import Feature
 from deskhand.accounts.policy import Action
 from deskhand.accounts.types import Viewer
 from deskhand.automation import lanes, uses, workflows
@@ -28,6 +29,8 @@ from deskhand.crm.segments.segments import Use
 from deskhand.desk import custom_views
 from deskhand.desk.models import ChannelAccount, CustomView, Sharing
 from deskhand.kernel.database.scope import current_account_id
+from deskhand.routing import skill_sets
+from deskhand.routing.models import SkillRule
 from deskhand.web.objects.rows import Dependent
 from deskhand.web.workflows import ways
 
@@ -43,7 +46,7 @@ def of_status(viewer: Viewer, account: Account, pipeline: PipelineValue, stage: 
     ]
     if pipeline.object_type == "ticket":
         found += [*_channels(viewer, Q(stage_id=stage.id)), *_portal(viewer, account, [stage])]
-    return tuple(found)
+    return (*found, *_skill_rules(viewer, account, _rules_naming(pipeline, "stage_id", [stage.id])))
 
 
 def of_pipeline(viewer: Viewer, account: Account, pipeline: PipelineValue) -> tuple[Dependent, ...]:
@@ -65,6 +68,8 @@ def of_pipeline(viewer: Viewer, account: Account, pipeline: PipelineValue) -> tu
             *_channels(viewer, Q(pipeline_id=pipeline.id)),
             *_portal(viewer, account, pipeline.stages),
         ]
+    naming = _rules_naming(pipeline, "pipeline_id", [pipeline.id]) + _rules_naming(pipeline, "stage_id", ids)
+    found += _skill_rules(viewer, account, {one.pk: one for one in naming}.values())
     return (*dict.fromkeys(found), *_views(viewer, {one.pk: one for one in views}.values()))
 
 
@@ -77,6 +82,12 @@ def _views_naming(pipeline: PipelineValue, column: str, ids: Sequence[int]) -> l
     values = {str(pk) for pk in ids}
     return custom_views.naming(
         current_account_id(), pipeline.object_type, _property(pipeline, column), values, clocks=_clocks(column, ids)
+    )  # fmt: skip
+
+
+def _rules_naming(pipeline: PipelineValue, column: str, ids: Sequence[int]) -> list[SkillRule]:
+    return skill_sets.naming(
+        current_account_id(), pipeline.object_type, _property(pipeline, column), {str(pk) for pk in ids}, clocks=_clocks(column, ids)
     )  # fmt: skip
 
 
@@ -122,13 +133,22 @@ def of_property(viewer: Viewer, account: Account, object_type: str, name: str) -
 def _asking(
     viewer: Viewer, account: Account, object_type: str, name: str, value: str = ""
 ) -> list[Dependent]:
-    """Workflows and views that name a property, or this value of it."""
+    """Workflows, views and skill rules that name a property, or this value of it."""
     named = workflows.naming(account.pk, name, value)
     views = custom_views.naming(account.pk, object_type, name, {value} if value else ())
+    rules = skill_sets.naming(account.pk, object_type, name, {value} if value else ())
     return [
         *(Dependent("workflow", _("Workflow “%(name)s”") % {"name": one.name}, ways.seen(viewer, account, one.pk)) for one in named),
         *_views(viewer, views),
+        *_skill_rules(viewer, account, rules),
     ]  # fmt: skip
+
+
+def _skill_rules(viewer: Viewer, account: Account, found: Iterable[SkillRule]) -> Iterable[Dependent]:
+    may = policy.can(viewer, Action.EDIT_SKILLS) and plans.has_feature(account, Feature.SKILLS)
+    for one in found:
+        url = reverse("skill-rule", args=[one.rule_set_id, one.pk]) if may else ""
+        yield Dependent("route", _("Skill rule “%(name)s”") % {"name": one.name}, url)
 
 
 def _workflows(

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from deskhand.routing import rerouting
+from deskhand.routing import rerouting, skill_sets
+from deskhand.routing.models import SkillRule
 
 
-def sentences(account_id: int, user_id: int) -> tuple[str, ...]:
+def sentences(account_id: int, user_id: int, name: str) -> tuple[str, ...]:
     """R-ROUTE-54: by what the routing of each ticket's channel says; R-ROUTE-14 for the rules."""
     return (
         *_of_tickets(rerouting.outlook(account_id, user_id)),
         _("They are signed out everywhere at once and can't sign in any more."),
         _("Routing passes them over; where a rule names them, they are marked."),
+        *of_skill_rules(skill_sets.naming_user(account_id, user_id), name),
         _("What they wrote and did stays, and so do their role and teams, for the day you reactivate them."),
     )
+
+
+def of_skill_rules(found: Iterable[SkillRule], name: str) -> Iterator[str]:
+    """R-SKILL-9: those that ask for somebody, or for a team."""
+    for one in found:
+        said = {"rule": f"{one.rule_set.name}: {one.name}", "name": name}
+        yield _("The skill rule “%(rule)s” asks for %(name)s. It stays as it is until somebody changes it.") % said  # fmt: skip
 
 
 def _of_tickets(outlook: rerouting.Outlook) -> list[str]:

@@ -22,10 +22,11 @@ from deskhand.desk.models import ChannelAccount
 from deskhand.events.types import Actor
 from deskhand.kernel.errors import Conflict, Invalid, NotFound
 from deskhand.routing import queries as routing
+from deskhand.routing import skill_sets
 from deskhand.web.choices import Choice
 from deskhand.web.frame import framed
 from deskhand.web.middleware import AccountRequest
-from deskhand.web.people import reading
+from deskhand.web.people import leaving, reading
 from deskhand.web.people.rows import Leave, MemberLine, TeamForm, TeamLine, TeamPage
 from deskhand.web.refusals import status_of
 from deskhand.web.routing import skills_given
@@ -237,6 +238,7 @@ def _touched(account_id: int, team: TeamRow, every: list[TeamRow]) -> Iterator[s
     """R-TEAM-5, R-TEAM-3, a sentence each."""
     for name in _channels_that_name(account_id, team.id):
         yield _("The routing of %(channel)s names this team. It is marked there, and nobody gets tickets through it.") % {"channel": name}  # fmt: skip
+    yield from leaving.of_skill_rules(skill_sets.naming_team(account_id, team.id), team.name)
     for queue in task_queues.queues():
         if team.id in queue.team_ids:
             yield _("The task queue “%(queue)s” is for this team. Who uses it through the team only, no longer does.") % {"queue": queue.name}  # fmt: skip

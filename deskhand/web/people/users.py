@@ -331,7 +331,7 @@ def _leavable(request: AccountRequest, user_id: int) -> Person:
 
 def _leave_page(request: AccountRequest, person: Person, notice: str = "", status: int = 200) -> HttpResponse:
     member = person.member
-    sentences = leaving.sentences(request.viewer.account_id, member.user_id)
+    sentences = leaving.sentences(request.viewer.account_id, member.user_id, member.name)
     return _render(request, "user_leave", Leave(member.user_id, member.name, sentences, notice), status)
 
 

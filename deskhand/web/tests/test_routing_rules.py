@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 
 import pytest
+from django.urls import reverse
 
 from deskhand.accounts.models import Membership
 from deskhand.crm.filters import as_json
 from deskhand.crm.filters.types import Filter, Operator
+from deskhand.crm.schema import properties
 from deskhand.crm.schema.types import Kind
 from deskhand.events.types import SYSTEM
-from deskhand.routing import skill_sets, skills
+from deskhand.routing import rules, skill_sets, skills
 from deskhand.routing.models import RoutingRule, SkillRule, SkillRuleSet
 from deskhand.routing.skill_sets import NewRule
+from deskhand.routing.types import Option
 from deskhand.web.tests.conftest import queries_of, text_of
 
 PAGE = "/settings/routing/rules"
@@ -167,3 +170,43 @@ def test_a_channel_chooses_the_rules_that_it_follows(office, client, mail):
         assert refused.status_code == 422
     with office.inside():
         assert RoutingRule.objects.get(channel_account_id=channel).skill_rule_set_id == mail.pk
+
+
+def test_what_a_rule_asks_for_is_said_before_it_goes(office, client, mail, known):
+    """R-SKILL-9: of the user who is deactivated, the team that is deleted, the property that is archived."""
+    with office.inside() as world:
+        owner = Filter("hubspot_owner_id", Kind.REF, Operator.ANY_OF, (world.bob.pk,))
+        team = Filter("hs_assigned_team_ids", Kind.REFS, Operator.ANY_OF, (world.team.pk,))
+        own = properties.create("ticket", "shelf", "Shelf", Kind.TEXT, is_filterable=True)
+        shelf = Filter("shelf", Kind.TEXT, Operator.CONTAINS, ("A",))
+        for name, when in (("Of Bob", owner), ("Of the team", team), ("Of the shelf", shelf)):
+            skill_sets.add_rule(world.account.pk, mail.pk, NewRule(name, when, [known["German"]]), by=SYSTEM)
+
+    def said(address):
+        return text_of(client.get(address).content.decode())
+
+    kept = "It stays as it is until somebody changes it."
+    bob = said(f"/settings/users/{office.world.bob.pk}/leave")
+    assert f"The skill rule “Mail: Of Bob” asks for Bob Noyce. {kept}" in bob
+    assert "Of the team" not in bob
+    assert "The skill rule" not in said(f"/settings/users/{office.world.grace.pk}/leave")
+    gone = said(f"/settings/teams/{office.world.team.pk}/leave")
+    assert f"The skill rule “Mail: Of the team” asks for {office.world.team.name}. {kept}" in gone
+    assert "Of Bob" not in gone
+    assert "Skill rule “Of the shelf”" in said(reverse("property-archive", args=["tickets", own.pk]))
+
+
+def test_a_channel_says_that_skills_come_first(office, client, mail):
+    """R-SKILL-10: where they do, which they do not before teams without an owner."""
+
+    def said(option, **more):
+        with office.inside() as world:
+            rules.set_rule(world.account.pk, world.channel.pk, option, by=SYSTEM, **more)
+        return text_of(client.get("/settings/channels").content.decode())
+
+    words = "Skills come first, by the rules “Mail”."
+    assert f"until somebody takes it. {words}" in said(Option.NONE, skill_rule_set_id=mail.pk)
+    assert words not in said(Option.NONE)
+    teams = {"team_ids": [office.world.team.pk], "skill_rule_set_id": mail.pk}
+    assert words not in said(Option.TEAMS, **teams)
+    assert words in said(Option.USERS_AND_TEAMS, **teams)

@@ -28,6 +28,7 @@ from deskhand.desk.custom_views import Gone
 from deskhand.desk.models import ChannelAccount, CustomView, Sharing
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock
+from deskhand.routing import skill_sets, skills
 from deskhand.web.objects import usage
 from deskhand.web.tests.conftest import queries_of
 
@@ -76,7 +77,17 @@ def named(office, returns):
             account_id=world.account.pk, owner_id=world.ada.pk, name="Held", sharing=Sharing.EVERYONE, created_at=clock.now(),
             condition=to_json(groups(is_in(at))), pipeline_id=None,
         )  # fmt: skip
+        rule_set = skill_sets.create(world.account.pk, "Mail", by=by)
+        [billing] = skills.create(
+            world.account.pk,
+            skills.create_category(world.account.pk, "Subjects", by=by).pk,
+            ["Billing"],
+            by=by,
+        )
+        asking = skill_sets.NewRule("Waiting ones", groups(is_in(at)), [billing.pk])
+        rule = skill_sets.add_rule(world.account.pk, rule_set.pk, asking, by=by)
         return {
+            "Skill rule “Waiting ones”": reverse("skill-rule", args=[rule_set.pk, rule.pk]),
             "Workflow “Returns: On hold”": f"{reverse('automate', args=[returns.id])}#lane-{at}",
             "Workflow “Chase”": reverse("workflow-edit", args=[chase.pk]),
             "Workflow “Support pipeline: New”": f"{reverse('automate', args=[world.tickets.default.id])}#lane-{world.stage('New')}",
@@ -125,7 +136,9 @@ def test_who_may_not_go_there_sees_what_it_is_without_the_way(office, returns, n
 
     assert {one.text for one in found} == set(named)
     ways = {one.text: one.url for one in found}
-    assert ways["Workflow “Chase”"] == ways["It asks for properties."] == ""
+    assert (
+        ways["Workflow “Chase”"] == ways["It asks for properties."] == ways["Skill rule “Waiting ones”"] == ""
+    )
     assert ways["In the portal customers read “Your turn” for it."] == ""
     assert ways["View “Held”"] == named["View “Held”"]
 
