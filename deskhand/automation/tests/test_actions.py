@@ -34,14 +34,14 @@ from deskhand.events.models import EventRow
 from deskhand.events.types import SYSTEM
 from deskhand.kernel import clock
 from deskhand.kernel.database import sql
-from deskhand.kernel.database.scope import account_scope
+from deskhand.kernel.database.scope import account_scope, settle
 from deskhand.kernel.errors import Invalid
 from deskhand.notifications import wishes
 from deskhand.notifications.types import Topic
 from deskhand.notifications.wishes import Ways
-from deskhand.routing import assign, availability, explain, queries, replaying
+from deskhand.routing import assign, availability, capacity, explain, queries, replaying
 from deskhand.routing.models import Decision
-from deskhand.routing.types import Status
+from deskhand.routing.types import Drop, Status, Strategy
 
 DONE, SKIPPED, FAILED = StepStatus.SUCCEEDED, StepStatus.SKIPPED, StepStatus.FAILED
 
@@ -1092,6 +1092,63 @@ def test_nobody_eligible_leaves_the_owner_and_says_why_R_ROT_4_R_ROT_9_R_ROT_10(
 def _users_offered():
     form = reading.form_of(ACTIONS["rotate_owner"], reading.around("ticket"), {})
     return next(one.options for one in form if one.name == "users")
+
+
+LIMITS = [0, 1]  # they may have nothing, or have what they may
+
+
+@pytest.mark.parametrize("limit", LIMITS)
+@pytest.mark.parametrize("strategy", [Strategy.LOAD_BALANCED, Strategy.ROUND_ROBIN, Strategy.RANDOM])
+def test_t_route_26_rotating_skips_who_is_full_and_setting_the_owner_does_not(world, wired, strategy, limit):
+    """T-ROUTE-26, R-CAP-8, R-ROT-6: the actions of workflows themselves, whatever the way to distribute."""
+    capacity.set_limits(world.account.pk, [world.ada.pk], total=limit, by=SYSTEM)
+    for n in range(limit):
+        had = world.ticket(f"Had {n}")
+        tickets.assign(had.pk, owner_id=world.ada.pk, by=SYSTEM)
+    settle()
+    rotated, edited = world.ticket("A"), world.ticket("B")
+    among = {"users": [world.ada.pk, world.grace.pk], "strategy": strategy.value}
+    to_ada = {"property": "hubspot_owner_id", "value": world.ada.pk}
+
+    do(world.account.pk, "rotate_owner", among, [rotated.pk])
+    do(world.account.pk, "set_property", to_ada, [edited.pk], first=5)
+    settle()
+
+    assert Ticket.objects.get(pk=rotated.pk).owner_id == world.grace.pk
+    assert Ticket.objects.get(pk=edited.pk).owner_id == world.ada.pk
+    agents = {agent.user_id: agent for agent in queries.agents_with_state(world.account.pk)}
+    assert (agents[world.ada.pk].held, agents[world.ada.pk].limit) == (limit + 1, limit)
+
+
+def test_t_route_26_when_all_are_full_the_owner_stays_and_the_step_says_why(world, wired):
+    """T-ROUTE-26, R-ROT-6, R-ROT-9, R-ROT-10; with room again they are asked again."""
+    capacity.set_limits(world.account.pk, [world.ada.pk, world.grace.pk], total=0, by=SYSTEM)
+    ticket = world.ticket("A")
+    among = {"users": [world.ada.pk, world.grace.pk]}
+
+    [nobody] = do(world.account.pk, "rotate_owner", among, [ticket.pk])
+    capacity.set_limits(world.account.pk, [world.grace.pk], total=1, by=SYSTEM)
+    [somebody] = do(world.account.pk, "rotate_owner", among, [ticket.pk], first=5)
+
+    assert (nobody.status, nobody.outputs["outcome"]) == (SKIPPED, "nobody")
+    assert "Ada" in nobody.message
+    assert str(explain.DROPS[Drop.FULL]) in nobody.message
+    assert somebody.outputs["outcome"] == "assigned"
+    assert Ticket.objects.get(pk=ticket.pk).owner_id == world.grace.pk
+
+
+def test_t_route_26_one_set_fills_them_up_to_their_limit_and_no_further(world, wired):
+    """T-ROUTE-26, R-CAP-6: tickets of one batch count for those behind them."""
+    capacity.set_limits(world.account.pk, [world.ada.pk], total=1, by=SYSTEM)
+    capacity.set_limits(world.account.pk, [world.grace.pk], total=2, by=SYSTEM)
+    ids = [world.ticket(f"T{n}").pk for n in range(5)]
+
+    done = do(world.account.pk, "rotate_owner", {"users": [world.ada.pk, world.grace.pk]}, ids)
+    settle()
+
+    owners = [Ticket.objects.get(pk=pk).owner_id for pk in ids]
+    assert (owners.count(world.ada.pk), owners.count(world.grace.pk), owners.count(None)) == (1, 2, 2)
+    assert [one.outputs["outcome"] for one in done].count("nobody") == 2
 
 
 def test_only_who_is_there_is_asked_if_the_box_says_so_R_ROT_7(world):
