@@ -116,6 +116,7 @@ from deskhand.routing import (
     skill_sets,
     skills,
     waiting,
+    waitmarks,
 )
 from deskhand.routing.matrix import MATRIX
 from deskhand.routing.types import Assignment, NewTicket, Status
@@ -201,7 +202,6 @@ def count_loads(account_id: int, events: Sequence[Event]) -> None:
         touched |= maybe
     if touched:
         loads.reconcile(account_id, touched, clock.now())
-        waiting.leave(account_id, touched)
 
 
 def _counts(event: Event) -> bool:
@@ -375,6 +375,7 @@ def serve_the_rest(account_id: int, due: Sequence[timers.DueTimer]) -> None:
     """Tickets just put on a list, what one batch left over, and channels that have opened. Safe to repeat."""
     new = {ticket_id for timer in due for ticket_id in timer.payload.get("tickets", ())}
     if new:
+        waitmarks.leave(account_id, new, clock.now())
         _serve(account_id, waiting.in_order(account_id, only=new), None)
     for timer in due:
         channel = timer.payload.get("channel")
@@ -527,6 +528,7 @@ IN_TRANSACTION: list[log.Hook] = [
     let_go_of_stages,
     follow_merged,
     count_loads,
+    waitmarks.follow,
     route_handed_off,
     route_new_tickets,
 ]

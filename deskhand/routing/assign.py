@@ -18,7 +18,17 @@ from deskhand.crm.schema.defaults import AGENT_STATUS, ESCALATED
 from deskhand.kernel import calendars
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import account_scope
-from deskhand.routing import agents, availability, capacity, hours, loads, rosters, skill_rules, waiting
+from deskhand.routing import (
+    agents,
+    availability,
+    capacity,
+    hours,
+    loads,
+    rosters,
+    skill_rules,
+    waiting,
+    waitmarks,
+)
 from deskhand.routing.decision import Batch, Cycle, Draft, Rule, Turns, content_key
 from deskhand.routing.models import RoutingRule
 from deskhand.routing.simulating import Office
@@ -351,11 +361,13 @@ def _decide_and_keep(
     ids = sql.ids("routing_decision", len(due))
     drafts = batch.decide(zip(due, ids, strict=True))
     picked = [draft for draft in drafts if draft.user_id is not None]
+    waits = {draft.ticket.ticket_id: _targets(draft) for draft in drafts if _waits(batch, draft)}
+    if not is_retry:
+        waiting.add(account_id, list(waits), now, turn=ids[0])
+    waitmarks.mark(account_id, waits, now)
     drafts = [draft for draft in drafts if draft.user_id is not None or not (is_retry or _is_told(draft))]
     if not drafts:
         return []
-    waits = [draft.ticket.ticket_id for draft in drafts if _waits(batch, draft)]
-    waiting.add(account_id, waits, now, turn=ids[0])
     _keep(account_id, batch, before, drafts, picked, now)
     loads.count_picks(
         account_id,
@@ -386,6 +398,13 @@ def _waits(batch: Batch, draft: Draft) -> bool:
     rule = batch.rules.get(draft.ticket.channel_account_id or 0)
     is_kept = draft.ticket.leaving is not None
     return rule is not None and rule.wait_list and not is_kept and draft.reason is Reason.ALL_DROPPED
+
+
+def _targets(draft: Draft) -> list[int]:
+    """Who gets it when they come or have room (R-ROUTE-52)."""
+    sifted = [pool.sifted for pool in draft.pools]
+    away = (user_id for one in sifted for user_id, drop in one.dropped if drop is Drop.AWAY)
+    return sorted({*away, *(user_id for one in sifted for user_id in one.eligible)})
 
 
 def _is_told(draft: Draft) -> bool:

@@ -15,7 +15,7 @@ from deskhand.kernel import clock
 from deskhand.kernel.calendars import WeeklyHours
 from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.errors import Invalid
-from deskhand.routing import agents, matrix, queries, skill_sets, waiting
+from deskhand.routing import agents, matrix, queries, skill_sets, waiting, waitmarks
 from deskhand.routing.availability import stored
 from deskhand.routing.models import RoutingRule
 from deskhand.routing.types import Option, Reroute, Strategy
@@ -116,7 +116,7 @@ def set_rule(
             channel_account_id=channel_account_id,
             defaults={**chosen, "updated_at": now or clock.now()},
         )
-        waiting.leave_if_not_kept(rule)
+        waitmarks.unmark(waiting.leave_if_not_kept(rule), rule.updated_at)
         audit.record(
             CHANGED,
             by=by,

@@ -41,29 +41,47 @@ def add(account_id: int, ticket_ids: Sequence[int], now: datetime, *, turn: int)
         timers.set_timer(account_id, DRAIN, f"new:{turn}", now + ONCE_MORE, {"tickets": list(ticket_ids)})
 
 
-_LEAVE = """
+# A list that is given up takes nobody any more, and whom it took while it was given up goes, too.
+_IS_KEPT = """
+select from routing_routingrule r where r.account_id = t.account_id and r.channel_account_id = t.channel_account_id
+  and r.wait_list and (r.option not in ('NONE', 'TEAMS') or r.skill_rule_set_id is not null)
+"""
+_LEAVE = f"""
 delete from routing_waitingticket w using crm_ticket t
 where w.account_id = %s and w.ticket_id = any(%s) and t.account_id = w.account_id and t.id = w.ticket_id
-  and (t.owner_id is not null or t.is_closed or t.is_spam or t.archived_at is not null or t.merged_into_id is not null)
+  and (t.owner_id is not null or t.is_closed or t.is_spam or t.archived_at is not null or t.merged_into_id is not null
+    or t.ai_agent <> '' or t.id = any(%s) or not exists ({_IS_KEPT}))
+returning w.ticket_id
 """
 
 
-def leave(account_id: int, ticket_ids: Collection[int]) -> None:
-    """Take off the list what has an owner now, or is closed, spam, put away or part of another. Safe to repeat."""
-    sql.execute(_LEAVE, [account_id, sorted(ticket_ids)])
+def leave(account_id: int, ticket_ids: Collection[int], *, at_once: Collection[int] = ()) -> list[int]:
+    """Take off the list what has an owner now, or an agent, is closed, spam, put away or part of another, or waits by a rule
+    that keeps no list; those of `at_once` whatever they are. Returns who was on it. Safe to repeat."""
+    return [pk for (pk,) in sql.rows(_LEAVE, [account_id, sorted(ticket_ids), sorted(at_once)])]
 
 
-_LEAVE_CHANNEL = """
-delete from routing_waitingticket w using crm_ticket t
-where w.account_id = %s and t.account_id = w.account_id and t.id = w.ticket_id and t.channel_account_id = %s
+_HOLD = """
+select t.id from routing_waitingticket w join crm_ticket t on t.account_id = w.account_id and t.id = w.ticket_id
+where w.account_id = %(account)s and (t.id = any(%(tickets)s) or t.channel_account_id = %(channel)s)
+order by t.id for no key update of t
 """
 
 
-def leave_if_not_kept(rule: RoutingRule) -> None:
-    """The list of a channel is given up with the wish for one, or with the people whom it waits for."""
+def hold(account_id: int, ticket_ids: Collection[int] = (), channel: int | None = None) -> list[int]:
+    """Lock those of these tickets, or of a channel's, that wait: who leaves the list is locked before its place, as
+    everywhere. Returns them."""
+    facts = {"account": account_id, "tickets": list(ticket_ids), "channel": channel}
+    return [pk for (pk,) in sql.rows(_HOLD, facts)]
+
+
+def leave_if_not_kept(rule: RoutingRule) -> list[int]:
+    """The list of a channel is given up with the wish for one, or with the people whom it waits for. Returns who was on it."""
     has_people = rule.option not in (Option.NONE, Option.TEAMS) or rule.skill_rule_set_id is not None
-    if not (rule.wait_list and has_people):
-        sql.execute(_LEAVE_CHANNEL, [rule.account_id, rule.channel_account_id])
+    if rule.wait_list and has_people:
+        return []
+    found = hold(rule.account_id, channel=rule.channel_account_id)
+    return leave(rule.account_id, found) if found else []
 
 
 def is_anybody(account_id: int) -> bool:
@@ -159,6 +177,19 @@ def place_of(payload: Mapping[str, Any]) -> Place | None:
     """Where the timer goes on."""
     kept = payload.get("after")
     return (kept[0], datetime.fromisoformat(kept[1]), kept[2]) if kept else None
+
+
+_PLACES = f"""
+select t.id, {_URGENCY}, w.added_at from routing_waitingticket w
+join crm_ticket t on t.account_id = w.account_id and t.id = w.ticket_id
+where w.account_id = %s and w.ticket_id = any(%s) order by t.id
+"""
+
+
+def places(account_id: int, ticket_ids: Collection[int]) -> dict[int, tuple[int, datetime]]:
+    """How urgent those of these tickets are that wait, and since when. One query, none for no tickets."""
+    found = sql.rows(_PLACES, [account_id, sorted(ticket_ids)]) if ticket_ids else []
+    return {ticket_id: (urgency, since) for ticket_id, urgency, since in found}
 
 
 _STANDING = f"""

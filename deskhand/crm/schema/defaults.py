@@ -50,6 +50,9 @@ CHANNELS = _options(
 #: How far an automatic agent got with a ticket, and when people got it (R-AI-13).
 AGENT_STATUS, AGENT_ESCALATED_AT = "hs_customer_agent_ticket_status", "hs_customer_agent_escalated_time"
 ANSWERING, ESCALATED = "IN_PROGRESS", "ESCALATED"
+#: That a ticket waits for somebody who can take it, since when, where it stands, and for whom (R-ROUTE-52).
+IN_WAIT_LIST, ADDED_TO_WAIT_LIST = "hs_in_waitlist", "hs_added_to_waitlist_at"
+WAIT_LIST_SORT, WAIT_LIST_TARGETS = "hs_waitlist_sort_value", "hs_waitlist_routing_targets"
 AGENT_STATUSES = _options((ANSWERING, _("The agent answers")), (ESCALATED, _("Handed to people")))
 #: What every task about a record changes of it.
 BY_TASKS = (TASK.key,)
@@ -195,10 +198,10 @@ TICKET = (
     *_awaited(R, ("hs_applied_sla_rule_config_id", _("SLA rule")), ("hs_applied_sla_schedule_id", _("SLA schedule"))),
     *_awaited(T, ("hs_sla_operating_hours", _("SLA operating hours"))),
     # the wait-list
-    *_awaited(B, ("hs_in_waitlist", _("In wait-list"))),
-    *_awaited(DT, ("hs_added_to_waitlist_at", _("Added to wait-list"))),
-    *_awaited(N, ("hs_waitlist_sort_value", _("Wait-list position"))),
-    *_awaited(RS, ("hs_waitlist_routing_targets", _("Wait-list targets"))),
+    *_kept(B, (IN_WAIT_LIST, _("In wait-list"))),
+    *_kept(DT, (ADDED_TO_WAIT_LIST, _("Added to wait-list"))),
+    *_kept(N, (WAIT_LIST_SORT, _("Wait-list sort value"))),
+    Property(WAIT_LIST_TARGETS, _("Wait-list targets"), RS, read_only=True, is_of_people=True),
     # surveys
     *_awaited(T, ("hs_last_csat_comment", _("Last CSAT comment")), ("nps_follow_up_answer", _("Last NPS comment")),
               ("hs_feedback_last_ces_follow_up", _("Last CES comment"))),

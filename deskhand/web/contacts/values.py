@@ -104,7 +104,7 @@ def work_out(object_type: str, record: Any, wanted: Iterable[str], names: Names)
 
 def is_of_people(prop: Property) -> bool:
     """Whether the product keeps ids of our people in it, beside the owner."""
-    return prop.is_formula and prop.kind in (Kind.REF, Kind.REFS)
+    return prop.is_of_people or (prop.is_formula and prop.kind in (Kind.REF, Kind.REFS))
 
 
 def _several(value: Any) -> Sequence[Any]:

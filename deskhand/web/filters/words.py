@@ -149,7 +149,7 @@ class Words:
                 return self._inboxes
             case "channel_account_id":
                 return self._channels
-        return self._teams if prop.kind is Kind.REFS else self._members
+        return self._teams if prop.kind is Kind.REFS and not prop.is_of_people else self._members
 
     @cached_property
     def _segments(self) -> dict[str, list[tuple[int, str]]]:

@@ -44,12 +44,12 @@ HIDDEN = {
     "hs_assignment_method", "first_agent_reply_date", "last_reply_date", "hs_object_source_label", "hs_object_source_id",
     "hs_object_source_user_id", "hs_user_ids_of_all_owners", "hs_summarized_ticket_owner_type", "source_ref", "source_thread_id",
     "hs_primary_company_id", "last_engagement_date", "notes_last_updated", "notes_last_contacted", "notes_next_activity_date",
-    "hs_last_email_activity", "num_contacted_notes", "hs_all_conversation_mentions",
+    "hs_last_email_activity", "num_contacted_notes", "hs_all_conversation_mentions", "hs_waitlist_sort_value",
 }  # fmt: skip
 #: Changes that only come along with another one.
 SILENT = {
     "hs_pipeline", "hs_is_closed", "hubspot_owner_assigneddate", "hs_assignment_method", "hs_last_closed_date",
-    "hs_ticket_reopened_at",
+    "hs_ticket_reopened_at", "hs_added_to_waitlist_at", "hs_waitlist_sort_value", "hs_waitlist_routing_targets",
 }  # fmt: skip
 PARTS = {
     "tasks": gettext_lazy("Tasks"),

@@ -79,7 +79,7 @@ def words(prop: Property, value: Any, people: People) -> str:
             return people.users.get(value, str(value))
         case Kind.REFS if prop.name == TEAMS:
             return ", ".join(people.teams[one] for one in value if one in people.teams) or DASH
-        case Kind.REFS if prop.is_formula:
+        case Kind.REFS if prop.is_formula or prop.is_of_people:
             return ", ".join(people.users.get(one, str(one)) for one in value)
         case Kind.REFS:
             return ", ".join(map(str, value))

@@ -236,7 +236,7 @@ def test_where_a_record_came_in_and_who_made_it_can_be_asked_everywhere_R_TRIG_4
 def test_what_nothing_sets_yet_is_nowhere_R_PROP_2(office):
     with office.inside() as world:
         awaited = {prop.name for prop in BUILT_IN["ticket"] if prop.is_awaited}
-        assert {"hs_sla_operating_hours", "tags", "hs_last_csat_rating", "hs_in_waitlist"} <= awaited
+        assert {"hs_sla_operating_hours", "tags", "hs_last_csat_rating"} <= awaited
 
         assert not awaited & {prop.name for prop in everything("ticket")}
         assert not awaited & {name.removeprefix("ticket.") for name in tokens.offered("ticket")}
