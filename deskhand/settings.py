@@ -211,5 +211,6 @@ UNDO_SEND_SECONDS = env.whole(
 #: What automation sends within an hour for an account that has no figure of its own.
 CUSTOM_CODE = env.flag("CUSTOM_CODE")  # accounts may switch on code of their own in workflows
 AUTOMATION_SENDS_PER_HOUR = env.whole("AUTOMATION_SENDS_PER_HOUR", 20_000, at_least=1)
+ROUTING_DECISION_DAYS = env.whole("ROUTING_DECISION_DAYS", 400, at_least=31, at_most=36_500)
 
 LOGGING_CONFIG = None

@@ -108,6 +108,7 @@ from deskhand.routing import (
     availability,
     capacity,
     default_hours,
+    forgetting,
     loads,
     rerouting,
     ringing,
@@ -136,7 +137,7 @@ def set_up_accounts(account_id: int, events: Sequence[Event]) -> None:
         templates.ensure_defaults(account_id, account.locale)
         subscriptions.ensure_defaults(account_id, account.locale)
         skills.ensure_languages(account_id)
-        for nightly in (RECOUNT, SWEEP, MONTHS, retention.NIGHTLY):
+        for nightly in (RECOUNT, SWEEP, MONTHS, retention.NIGHTLY, forgetting.NIGHTLY):
             timers.set_timer(account_id, nightly, "", clock.now() + timedelta(days=1))
 
 
@@ -664,6 +665,7 @@ TIMERS: dict[str, timers.Handler] = {
     standing.SWEEP: enroll.sweep,
     schedules.FIRE: schedules.on_due,
     retention.NIGHTLY: retention.nightly,
+    forgetting.NIGHTLY: forgetting.nightly,
     timing.OFF: timing.switch_off,
     waking.HEAR_AGAIN: waking.hear_again,
     timing.RATES: timing.look_at_rates,
@@ -681,6 +683,7 @@ JOBS: dict[str, jobs.Handler] = {
     baseline.FORGET: enroll.forget_matches,
     schedules.FIRE: schedules.go_on,
     retention.FORGET: retention.forget,
+    forgetting.FORGET: forgetting.forget,
     pausing.RELEASE: pausing.release_rest,
     waking.RECALCULATE: waking.recalculate_rest,
     undo.JOB: undo.undo_rest,

@@ -361,7 +361,7 @@ class RoutingBatch(models.Model):
     ticket_type = models.TextField()
     at = models.DateTimeField()
     seed = models.BigIntegerField()
-    roster = models.ForeignKey(RosterSnapshot, models.PROTECT, db_index=False, related_name="+")
+    roster = models.ForeignKey(RosterSnapshot, models.PROTECT, related_name="+")
     loads = ArrayField(models.IntegerField(), default=list)
     turns = ArrayField(models.BigIntegerField(), default=list)
     served = models.JSONField(default=dict)  # {"rule:step": [user ids who had a turn]}
@@ -377,6 +377,7 @@ class RoutingBatch(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account_id", "id"], name="routing_batch_of_account")]
+        indexes = [models.Index(fields=["account_id", "call"], name="routing_batches_of_call")]
 
 
 class Decision(models.Model):
@@ -418,7 +419,7 @@ class Decision(models.Model):
         ]
         indexes = [
             models.Index(fields=["account_id", "ticket_id", "-id"], name="decision_of_ticket"),
-            models.Index(fields=["account_id", "batch", "position"], name="decision_of_batch"),
+            models.Index(fields=["batch", "position"], name="decision_of_batch"),
         ]
 
 

@@ -204,7 +204,7 @@ class Migration(migrations.Migration):
                 ('limits', django.contrib.postgres.fields.ArrayField(base_field=models.IntegerField(), db_default=[], default=list, size=None)),
                 ('measures', django.contrib.postgres.fields.ArrayField(base_field=models.SmallIntegerField(), db_default=[], default=list, size=None)),
                 ('shares', django.contrib.postgres.fields.ArrayField(base_field=models.SmallIntegerField(), db_default=[], default=list, size=None)),
-                ('roster', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='routing.rostersnapshot')),
+                ('roster', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='routing.rostersnapshot')),
             ],
         ),
         migrations.CreateModel(
@@ -405,12 +405,16 @@ class Migration(migrations.Migration):
             constraint=models.UniqueConstraint(fields=('account_id', 'id'), name='routing_batch_of_account'),
         ),
         migrations.AddIndex(
+            model_name='routingbatch',
+            index=models.Index(fields=['account_id', 'call'], name='routing_batches_of_call'),
+        ),
+        migrations.AddIndex(
             model_name='decision',
             index=models.Index(fields=['account_id', 'ticket_id', '-id'], name='decision_of_ticket'),
         ),
         migrations.AddIndex(
             model_name='decision',
-            index=models.Index(fields=['account_id', 'batch', 'position'], name='decision_of_batch'),
+            index=models.Index(fields=['batch', 'position'], name='decision_of_batch'),
         ),
         migrations.AddConstraint(
             model_name='decision',
