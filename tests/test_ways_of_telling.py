@@ -388,6 +388,30 @@ def timers_of(world):
     ]
 
 
+def test_a_digest_that_is_late_is_not_put_off_by_what_comes_meanwhile_R_NOT_7(world):
+    """It is due at one moment, however much is told while the queue is behind."""
+    hour = clock.now().replace(minute=0, second=0, microsecond=0)
+    for minute in (-1, 1, 59):
+        limits.set_timers(world.account.pk, {world.bob.pk}, hour + timedelta(minutes=minute))
+
+    assert moments() == [hour]
+
+
+def test_a_digest_that_was_given_up_is_due_again_with_what_comes_next_R_NOT_7(world):
+    hour = clock.now().replace(minute=0, second=0, microsecond=0)
+    limits.set_timers(world.account.pk, {world.bob.pk}, hour - timedelta(minutes=1))
+    sql.execute("update kernel_timer set quarantined_at = now(), attempts = 8")
+
+    limits.set_timers(world.account.pk, {world.bob.pk}, hour + timedelta(minutes=1))
+
+    assert moments() == [hour + timedelta(hours=1)]
+    assert timers.keys(world.account.pk, digests.KIND) == [str(world.bob.pk)]
+
+
+def moments():
+    return [at for (at,) in sql.rows("select due_at from kernel_timer where kind = %s", [digests.KIND])]
+
+
 def test_a_digest_names_only_what_one_may_see_when_it_leaves_R_NOT_16(world, ticket_id, mention, few):
     for _n in range(4):
         mention()

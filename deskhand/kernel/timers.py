@@ -52,6 +52,18 @@ def set_timers(
     wake(WAKE)
 
 
+def set_timers_once(account_id: int, kind: str, keys: Sequence[str], due_at: datetime) -> None:
+    """Set the timers of this kind and these keys; what is due sooner stays so, unless it was given up. One statement."""
+    sql.execute(
+        "insert into kernel_timer as t (account_id, kind, key, due_at, payload, attempts, error)"
+        " select %s, %s, key, %s, '{}', 0, '' from unnest(%s::text[]) key order by key"
+        " on conflict (account_id, kind, key) do update set due_at = excluded.due_at, attempts = 0, error = '',"
+        " quarantined_at = null where t.due_at > excluded.due_at or t.quarantined_at is not null",
+        [account_id, kind, due_at, list(keys)],
+    )
+    wake(WAKE)
+
+
 def set_timers_at(account_id: int, kind: str, moments: Mapping[str, datetime]) -> None:
     """Set, or move, a timer for each key, each at its own moment; one statement."""
     sql.execute(

@@ -73,9 +73,9 @@ select %s, %s, x.* from unnest(%s::bigint[], %s::text[], %s::int[]) x
 
 
 def set_timers(account_id: int, user_ids: Collection[int], at: datetime) -> None:
-    """They get a digest at the next full hour."""
+    """They get a digest at the next full hour, or when one is due already."""
     if user_ids:
-        timers.set_timers(account_id, DIGEST, [str(user_id) for user_id in sorted(user_ids)], _next(at))
+        timers.set_timers_once(account_id, DIGEST, [str(user_id) for user_id in sorted(user_ids)], _next(at))
 
 
 def _next(at: datetime) -> datetime:
