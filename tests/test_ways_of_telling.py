@@ -428,11 +428,11 @@ def test_who_went_away_gets_the_digest_when_they_are_back_R_NOT_14(world, mentio
     for _n in range(3):
         mention()
     availability.set_by_hand(world.account.pk, world.bob.pk, Status.AWAY, by=SYSTEM)
-    digests.send_due(world.account.pk, timers_of(world), away=availability.away)
+    ring(digests.KIND)
     assert digests_to(world.bob) == []
 
     availability.set_by_hand(world.account.pk, world.bob.pk, Status.AVAILABLE, by=SYSTEM)
-    digests.send_due(world.account.pk, timers_of(world), away=availability.away)
+    ring(digests.KIND)
 
     assert len(digests_to(world.bob)) == 1
 
