@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import pytest
 from playwright.sync_api import expect
 
 from deskhand.desk import replies
 from deskhand.events.dispatch import Dispatcher
+from deskhand.kernel import clock
+from deskhand.notifications.models import Notification
 from tests.browser.stage import live_is_up
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume")]
@@ -210,6 +213,46 @@ def test_the_bell_rings_while_one_works(tab, office) -> None:
     page.get_by_role("button", name="Mark all as read").click()
     expect(bell).to_have_attribute("aria-label", "Notifications")
     expect(page).to_have_title(re.compile("^All open"))
+
+
+HIDING = "Object.defineProperty(document, 'hidden', { get: () => window.isAway === true })"
+
+
+def turn(page, *, away: bool) -> None:
+    page.evaluate(
+        "away => { window.isAway = away; document.dispatchEvent(new Event('visibilitychange')); }", away
+    )
+
+
+def test_what_came_while_one_looked_elsewhere_pops_up_no_more_R_NOT_4(tab, office) -> None:
+    """Whether the bell read itself while the tab was hidden, or reads itself when one comes back: it waits in the bell."""
+    tickets = [office.mail(subject, external_id=f"{subject}@x").pk for subject in ("Lamp", "Chair", "Desk")]
+    page = tab(office.world.grace, "/inbox/all-open")
+    page.add_init_script(HIDING)
+    page.reload()
+    live_is_up(page)
+    bell, toasts = page.locator("#bell-button"), page.locator("#toasts .toast")
+
+    def mention(ticket_id):
+        with office.inside() as world:
+            replies.comment(ticket_id, f"@{world.grace.username} look", by=world.ada)
+        let_all_hear()
+
+    turn(page, away=True)
+    mention(tickets[0])
+    page.locator("#bell-menu").dispatch_event("open")  # as what was on its way when the tab was left
+    expect(bell).to_have_attribute("aria-label", "Notifications: 1 unread")
+    mention(tickets[1])
+    with office.inside():
+        old = Notification.objects.filter(ticket_id=tickets[1])
+        old.update(created_at=clock.now() - timedelta(seconds=30))
+    turn(page, away=False)
+    expect(bell).to_have_attribute("aria-label", "Notifications: 2 unread")
+    live_is_up(page)
+    mention(tickets[2])
+
+    expect(toasts).to_have_count(1)
+    expect(toasts).to_contain_text("Desk")
 
 
 def test_single_keys_are_off_for_who_switched_them_off(tab, office) -> None:

@@ -121,7 +121,7 @@ WAYS = {
     ),
     Way.CHAT: (gettext_lazy("Chat"), gettext_lazy("A message in the chat whose address you give below.")),
 }
-POPS_FOR = timedelta(minutes=1)  # what is older, or was seen, pops up no more
+POPS_FOR = timedelta(seconds=20)  # what is older, or was seen, pops up no more
 
 
 def bell(viewer: Viewer, *, before: int = 0, limit: int = reading.PAGE) -> BellList:

@@ -1,20 +1,25 @@
 // What pops up when the bell has rung: in the tab that somebody looks at, once in all tabs of this browser. It takes no
-// focus; the box of the toasts says it to who hears the page.
+// focus; the box of the toasts says it to who hears the page. What came while nobody looked waits in the bell.
 const SEEN = "popup-seen";
+let missed = 0; // the newest that came while this tab was hidden
 
 export function connect(menu) {
   const box = document.getElementById("toasts");
   const number = (one) => Number(one.dataset.popup);
+  const newest = (found) => Math.max(...found.map(number));
+  const popping = () => [...menu.querySelectorAll("[data-popup]")];
 
   function take() {
-    const seen = Number(localStorage.getItem(SEEN));
-    const found = [...menu.querySelectorAll("[data-popup]")].filter((one) => number(one) > seen);
-    if (found.length) localStorage.setItem(SEEN, Math.max(...found.map(number)));
+    const seen = Math.max(missed, localStorage.getItem(SEEN));
+    const found = popping().filter((one) => number(one) > seen);
+    if (found.length) localStorage.setItem(SEEN, newest(found));
     return found.reverse();
   }
 
   async function look() {
-    if (document.hidden || !menu.querySelector("[data-popup]")) return;
+    const there = popping();
+    if (document.hidden) missed = Math.max(missed, newest(there));
+    if (document.hidden || !there.length) return;
     const found = navigator.locks ? await navigator.locks.request(SEEN, take) : take();
     for (const one of found) if (new URL(one.dataset.url, location).pathname !== location.pathname) show(one.dataset);
   }
