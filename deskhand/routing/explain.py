@@ -9,6 +9,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum, auto
+from functools import cached_property
 
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
@@ -16,7 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from deskhand.accounts.models import Team, User
-from deskhand.routing import assign, loads, replaying, ringing, strategies, waiting
+from deskhand.routing import assign, capacity, loads, replaying, ringing, strategies, waiting
 from deskhand.routing.decision import FALLBACK, Draft, Pool, Step
 from deskhand.routing.models import Decision
 from deskhand.routing.replaying import Replay
@@ -86,11 +88,12 @@ def explain(decision: Decision) -> Explanation:
     pools = replaying.pools_of(decision)
     replayed = replaying.replay(decision) if decision.batch_id else None
     names = _names(decision, pools)
-    full = _full(replayed, names) if replayed else ()
-    details = tuple(_details(decision, pools, replayed, names))
+    full = _full(decision, replayed, names) if replayed else ()
+    choice = _Choice.of(decision, replayed)
+    details = tuple(_details(decision, pools, replayed, choice, names))
     if decision.user_id is None and (nearest := _nearest(decision, pools, replayed, names)):
         details = (*details, (_("What would have helped"), nearest))
-    headline = _headline(decision, pools, names, bool(full))
+    headline = _headline(decision, pools, choice, names, bool(full))
     return Explanation(headline, decision.at, details, (*_dropped(pools, names), *full))
 
 
@@ -100,26 +103,39 @@ def _dropped(pools: Sequence[Pool], names: _Names) -> tuple[Passed, ...]:
     return tuple(Passed(user_id, names[user_id], str(DROPS[drop])) for user_id, drop in found.items())
 
 
-def _full(replayed: Replay, names: _Names) -> tuple[Passed, ...]:
+def _full(decision: Decision, replayed: Replay, names: _Names) -> tuple[Passed, ...]:
     """Who had no room for it, with what they had (R-CAP-6)."""
+    points = _points(decision)
     return tuple(
-        Passed(user_id, names[user_id], _filled(*replayed.room.standing(user_id, replayed.ticket_type)))
+        Passed(
+            user_id, names[user_id], _filled(*replayed.room.standing(user_id, replayed.ticket_type), points)
+        )
         for user_id in replayed.full
     )
 
 
-def _filled(held: int, limit: int | None) -> str:
-    return _("full: %(held)s of %(limit)s") % {"held": held, "limit": limit}
+def _points(decision: Decision) -> int | None:
+    """What the ticket counted, where tickets were weighed."""
+    return decision.points if decision.batch is not None and decision.batch.weighs else None
+
+
+def _filled(held: int, limit: int | None, points: int | None) -> str:
+    facts = {"held": held, "limit": limit, "points": points}
+    if points is None:
+        return _("full: %(held)s of %(limit)s") % facts
+    return _("no room: %(held)s of %(limit)s points are taken, and this ticket counts %(points)s") % facts
 
 
 @dataclass(frozen=True)
 class Foreseen:
-    """Who would get the next ticket, and why. `takers` are (user id, name, open tickets) in the rule's order."""
+    """Who would get the next ticket, and why. `takers` are (user id, name, open tickets) in the rule's order; where the
+    account `weighs` tickets, their points instead."""
 
     headline: str
     user_id: int | None
     takers: tuple[tuple[int, str, int], ...] = ()
     dropped: tuple[Passed, ...] = ()
+    weighs: bool = False
 
 
 def foresee(
@@ -127,6 +143,7 @@ def foresee(
 ) -> Foreseen:
     """Tell what would become of a new ticket at this moment. A fixed number of queries."""
     draft, ledger, room = assign.foresee(account_id, channel_account_id, now, ticket_type)
+    weighs = capacity.binding(account_id).weighs
     pools = list(draft.pools)
     wanted = {
         user_id
@@ -139,12 +156,20 @@ def foresee(
     full = [user_id for user_id in last if user_id not in able]
     passed = (
         *_dropped(pools, names),
-        *(Passed(pk, names[pk], _filled(*room.standing(pk, ticket_type))) for pk in full),
+        *(
+            Passed(
+                pk,
+                names[pk],
+                _filled(*room.standing(pk, ticket_type), draft.ticket.points if weighs else None),
+            )
+            for pk in full
+        ),
     )
-    takers = tuple(
-        (one.user_id, names[one.user_id], one.load) for one in strategies.candidates(able, ledger, room)
-    )
-    return Foreseen(_would(draft, pools, names, bool(full)), draft.user_id, takers, passed)
+    candidates = strategies.candidates(able, ledger, room)
+    takers = tuple((one.user_id, names[one.user_id], one.load) for one in candidates)
+    chosen = next((one for one in candidates if one.user_id == draft.user_id), None)
+    choice = _Choice(tuple(candidates), chosen, weighs) if chosen else None
+    return Foreseen(_would(draft, pools, choice, names, bool(full)), draft.user_id, takers, passed, weighs)
 
 
 def foresee_call(account_id: int, channel_account_id: int, now: datetime) -> Foreseen:
@@ -170,10 +195,10 @@ def _would_ring(plan: ringing.Plan, names: _Names) -> str:
     return _("%(name)s would be rung first.") % {"name": names[first[0]]}
 
 
-def _would(draft: Draft, pools: list[Pool], names: _Names, is_full: bool) -> str:
+def _would(draft: Draft, pools: list[Pool], choice: _Choice | None, names: _Names, is_full: bool) -> str:
     match draft.reason:
         case Reason.ASSIGNED:
-            return _who_would(pools[-1]) % {"name": names[draft.user_id or 0]}
+            return _who_would(pools[-1], choice) % {"name": names[draft.user_id or 0]}
         case Reason.NO_RULE | Reason.OPTION_NONE:
             return _("Nobody would get it: new tickets stay unassigned.")
         case Reason.TEAMS_ONLY:
@@ -195,16 +220,99 @@ def _would(draft: Draft, pools: list[Pool], names: _Names, is_full: bool) -> str
             return _("Nobody would get it: nobody in the rule can take it.")
 
 
-def _who_would(pool: Pool) -> str:
-    if len(pool.sifted.eligible) == 1:
+def _who_would(pool: Pool, choice: _Choice | None) -> str:
+    if choice is None or len(choice.candidates) == 1:
         return _("%(name)s would get it, the only one who can take it.")
     match pool.strategy:
         case Strategy.LOAD_BALANCED:
-            return _("%(name)s would get it, with the fewest open tickets or the longest wait.")
+            return str(_WOULD[choice.decided_by])
         case Strategy.ROUND_ROBIN:
             return _("%(name)s would get it, whose turn it is.")
         case Strategy.RANDOM:
             return _("One of those who can take it would get it, drawn at random.")
+
+
+# -- What decided -------------------------------------------------------------------------------------------------
+
+
+class _By(Enum):
+    """What told the chosen one from the next (R-ROUTE-30, R-ROUTE-31, R-SKILL-15)."""
+
+    TICKETS = auto()
+    POINTS = auto()
+    TICKETS_AND_SHARE = auto()
+    POINTS_AND_SHARE = auto()
+    LANGUAGE = auto()
+    TURN = auto()
+    ORDER = auto()
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """Among whom somebody was chosen."""
+
+    candidates: tuple[Candidate, ...]
+    chosen: Candidate
+    weighs: bool
+
+    @classmethod
+    def of(cls, decision: Decision, replayed: Replay | None) -> _Choice | None:
+        if replayed is None or replayed.chosen is None:
+            return None
+        return cls(replayed.candidates, replayed.chosen, _points(decision) is not None)
+
+    @property
+    def has_shares(self) -> bool:
+        """Whether some are to have less of the work than others."""
+        return len({one.share for one in self.candidates}) > 1
+
+    @cached_property
+    def tied(self) -> list[Candidate]:
+        return strategies.equal_loads(self.candidates, self.chosen)
+
+    @property
+    def decided_by(self) -> _By:
+        """Of several, where loads are balanced."""
+        following = strategies.in_order(self.candidates)[1]
+        if following not in self.tied:
+            if self.has_shares:
+                return _By.POINTS_AND_SHARE if self.weighs else _By.TICKETS_AND_SHARE
+            return _By.POINTS if self.weighs else _By.TICKETS
+        if following.is_second != self.chosen.is_second:
+            return _By.LANGUAGE
+        return _By.TURN if following.last_turn != self.chosen.last_turn else _By.ORDER
+
+
+_ASSIGNED = {
+    _By.TICKETS: gettext_lazy("Assigned to %(name)s, who had the fewest open tickets."),
+    _By.POINTS: gettext_lazy("Assigned to %(name)s, whose open tickets had the fewest points."),
+    _By.TICKETS_AND_SHARE: gettext_lazy(
+        "Assigned to %(name)s, who had the fewest open tickets for their share of the work."
+    ),
+    _By.POINTS_AND_SHARE: gettext_lazy(
+        "Assigned to %(name)s, whose open tickets had the fewest points for their share of the work."
+    ),
+    _By.LANGUAGE: gettext_lazy(
+        "Assigned to %(name)s, who knew the language best of those with the least to do."
+    ),
+    _By.TURN: gettext_lazy("Assigned to %(name)s, who had waited longest of those with the least to do."),
+    _By.ORDER: gettext_lazy("Assigned to %(name)s, the first of those with the least to do."),
+}
+_WOULD = {
+    _By.TICKETS: gettext_lazy("%(name)s would get it, with the fewest open tickets."),
+    _By.POINTS: gettext_lazy("%(name)s would get it, whose open tickets have the fewest points."),
+    _By.TICKETS_AND_SHARE: gettext_lazy(
+        "%(name)s would get it, with the fewest open tickets for their share of the work."
+    ),
+    _By.POINTS_AND_SHARE: gettext_lazy(
+        "%(name)s would get it, whose open tickets have the fewest points for their share of the work."
+    ),
+    _By.LANGUAGE: gettext_lazy(
+        "%(name)s would get it, who knows the language best of those with the least to do."
+    ),
+    _By.TURN: gettext_lazy("%(name)s would get it, who has waited longest of those with the least to do."),
+    _By.ORDER: gettext_lazy("%(name)s would get it, the first of those with the least to do."),
+}
 
 
 # -- Words --------------------------------------------------------------------------------------------------------
@@ -224,19 +332,23 @@ def _names(decision: Decision, pools: Iterable[Pool]) -> _Names:
     return _Names(User.objects.filter(pk__in=wanted).values_list("id", "name"))
 
 
-def _headline(decision: Decision, pools: list[Pool], names: _Names, is_full: bool) -> str:
+def _headline(
+    decision: Decision, pools: list[Pool], choice: _Choice | None, names: _Names, is_full: bool
+) -> str:
     """Of a ticket that left somebody: why it did, too (R-ROUTE-54). `is_full`: somebody had no room for it."""
     if decision.left_user_id is None:
-        return _outcome(decision, pools, names, is_full)
+        return _outcome(decision, pools, choice, names, is_full)
     words = KEPT if decision.user_id is None else REROUTED
     why = str(words[Left(decision.left_because)]) % {"name": names[decision.left_user_id]}
-    return why if decision.user_id is None else f"{why} {_outcome(decision, pools, names, is_full)}"
+    return why if decision.user_id is None else f"{why} {_outcome(decision, pools, choice, names, is_full)}"
 
 
-def _outcome(decision: Decision, pools: list[Pool], names: _Names, is_full: bool) -> str:
+def _outcome(
+    decision: Decision, pools: list[Pool], choice: _Choice | None, names: _Names, is_full: bool
+) -> str:
     match Reason(decision.reason):
         case Reason.ASSIGNED:
-            return _who(pools[-1]) % {"name": names[decision.user_id or 0]}
+            return _who(pools[-1], choice) % {"name": names[decision.user_id or 0]}
         case Reason.NO_RULE:
             return _("Nobody was assigned: this channel has no routing rule.")
         case Reason.OPTION_NONE:
@@ -273,19 +385,23 @@ def _nearest(decision: Decision, pools: Sequence[Pool], replayed: Replay | None,
         case Reason.EMPTY_POOL:
             return _("Somebody named in the rule, or a fallback.")
         case Reason.ALL_DROPPED:
-            return _who_was_nearest(pools, replayed, names)
+            return _who_was_nearest(decision, pools, replayed, names)
         case _:
             return ""
 
 
-def _who_was_nearest(pools: Sequence[Pool], replayed: Replay | None, names: _Names) -> str:
+def _who_was_nearest(
+    decision: Decision, pools: Sequence[Pool], replayed: Replay | None, names: _Names
+) -> str:
     """Room for one more comes before somebody's return, and that before a seat."""
     if replayed is not None and replayed.full:
         user_id = min(replayed.full, key=lambda one: _over(replayed.room, one, replayed.ticket_type))
         held, limit = replayed.room.standing(user_id, replayed.ticket_type)
-        return _("Room for one more with %(name)s, who had %(held)s of %(limit)s.") % {
-            "name": names[user_id], "held": held, "limit": limit,
-        }  # fmt: skip
+        points = _points(decision)
+        facts = {"name": names[user_id], "held": held, "limit": limit, "points": points}
+        if points is None:
+            return _("Room for one more with %(name)s, who had %(held)s of %(limit)s.") % facts
+        return _("Room with %(name)s for a ticket that counts %(points)s: %(held)s of %(limit)s points were taken.") % facts  # fmt: skip
     by_drop: dict[Drop, list[int]] = defaultdict(list)
     for user_id, drop in dict(one for pool in pools for one in pool.sifted.dropped).items():
         by_drop[drop].append(user_id)
@@ -310,18 +426,20 @@ _HELP = (
 )
 
 
-def _who(pool: Pool) -> str:
+def _who(pool: Pool, choice: _Choice | None) -> str:
     if pool.is_contact_owner:
         return _("Assigned to %(name)s, the contact's owner.")
     if pool.step == Step.LAST_OWNER:
         return _("Assigned to %(name)s, who had to do with this contact last.")
-    if len(pool.sifted.eligible) == 1:
+    if choice is None or len(choice.candidates) == 1:
         return _("Assigned to %(name)s, the only one who could take it.")
     match pool.strategy:
         case Strategy.LOAD_BALANCED:
-            return _("Assigned to %(name)s, who had the fewest open tickets.")
+            return str(_ASSIGNED[choice.decided_by])
         case Strategy.ROUND_ROBIN:
             return _("Assigned to %(name)s, whose turn it was.")
+        case Strategy.RANDOM if choice.has_shares:
+            return _("Assigned to %(name)s, drawn at random, each by their share of the work.")
         case Strategy.RANDOM:
             return _("Assigned to %(name)s, drawn at random.")
 
@@ -333,7 +451,7 @@ def _nobody(drops: set[Drop]) -> str:
 
 
 def _details(
-    decision: Decision, pools: list[Pool], replayed: Replay | None, names: _Names
+    decision: Decision, pools: list[Pool], replayed: Replay | None, choice: _Choice | None, names: _Names
 ) -> Iterable[tuple[str, str]]:
     if pools:
         yield _("Rule"), _rule(pools[0])
@@ -348,9 +466,9 @@ def _details(
         yield _("Fallback"), _("The rule's own choice could not take it, so its fallback was asked.")
     if pools and not pools[-1].is_contact_owner:
         yield _("Distribution"), str(STRATEGIES[pools[-1].strategy])
-        yield _("Could take it"), _how_many(pools[-1], len(replayed.full) if replayed else 0)
-    if replayed is not None and replayed.chosen is not None and len(replayed.candidates) > 1:
-        yield from _choice(replayed, replayed.chosen, names)
+        yield _("Could take it"), _how_many(pools[-1], len(replayed.candidates) if replayed else 0)
+    if choice is not None and len(choice.candidates) > 1:
+        yield from _choice(pools[-1], choice, names)
     waits = waiting.standing(decision.account_id, decision.ticket_id)
     if waits is not None:
         yield _("Wait-list"), _place(*waits)
@@ -379,29 +497,49 @@ def _rule(pool: Pool) -> str:
     return _("%(option)s, only if available") % {"option": option} if pool.only_available else option
 
 
-def _how_many(pool: Pool, full: int) -> str:
+def _how_many(pool: Pool, able: int) -> str:
     total = len(pool.sifted.eligible) + len(pool.sifted.dropped)
     text = ngettext("%(count)s of %(total)s person", "%(count)s of %(total)s people", total)
-    return text % {"count": len(pool.sifted.eligible) - full, "total": total}
+    return text % {"count": able, "total": total}
 
 
-def _choice(replayed: Replay, chosen: Candidate, names: _Names) -> Iterable[tuple[str, str]]:
-    if replayed.pool.strategy is not Strategy.LOAD_BALANCED:
-        return
-    least = sorted(replayed.candidates, key=lambda candidate: (candidate.load, candidate.order))[:NAMES_SHOWN]
-    yield _("Open tickets"), ", ".join(f"{names[candidate.user_id]} {candidate.load}" for candidate in least)
-    tied = strategies.equal_loads(replayed.candidates, chosen)
-    if tied:
-        yield _("Tie"), _tie(chosen, tied) % {"name": names[chosen.user_id], "others": _some(tied, names)}
+def _choice(pool: Pool, choice: _Choice, names: _Names) -> Iterable[tuple[str, str]]:
+    """What it was decided by: of those with the least to do, the first few."""
+    first = strategies.in_order(choice.candidates)[:NAMES_SHOWN]
+    if pool.strategy is Strategy.LOAD_BALANCED:
+        label = _("Points of open tickets") if choice.weighs else _("Open tickets")
+        yield label, ", ".join(f"{names[one.user_id]} {one.load}" for one in first)
+    if choice.has_shares:
+        yield _("Share of the work"), ", ".join(f"{names[one.user_id]} {one.share} %" for one in first)
+    if pool.strategy is Strategy.LOAD_BALANCED and choice.tied:
+        yield _("Tie"), " ".join(_ties(pool, choice, names))
 
 
-def _tie(chosen: Candidate, tied: list[Candidate]) -> str:
-    """How R-ROUTE-31 told them apart."""
-    if any(other.last_turn == chosen.last_turn for other in tied):
-        return _("%(name)s had as many as %(others)s and stands first in the rule.")
+def _ties(pool: Pool, choice: _Choice, names: _Names) -> Iterable[str]:
+    """How R-SKILL-15 and R-ROUTE-31 told them apart, one after another."""
+    chosen = choice.chosen
+    second = [one for one in choice.tied if one.is_second != chosen.is_second]
+    later = [one for one in choice.tied if one not in second and one.last_turn != chosen.last_turn]
+    behind = [one for one in choice.tied if one not in second and one not in later]
+    for others, words in ((second, _KNOWS), (later, _waited(chosen)), (behind, _stands_first(pool))):
+        if others:
+            yield str(words) % {"name": names[chosen.user_id], "others": _some(others, names)}
+
+
+_KNOWS = gettext_lazy("%(name)s had as much to do as %(others)s and knew the language better.")
+
+
+def _waited(chosen: Candidate) -> str:
     if chosen.last_turn is None:
-        return _("%(name)s had as many as %(others)s and had never been given a ticket.")
-    return _("%(name)s had as many as %(others)s and had waited longest.")
+        return _("%(name)s had as much to do as %(others)s and had never been given a ticket.")
+    return _("%(name)s had as much to do as %(others)s and had waited longer.")
+
+
+def _stands_first(pool: Pool) -> str:
+    """Those with skills stand in the order of their names."""
+    if pool.skill_rule:
+        return _("%(name)s had as much to do as %(others)s and comes first by name.")
+    return _("%(name)s had as much to do as %(others)s and stands first in the rule.")
 
 
 def _some(candidates: list[Candidate], names: _Names) -> str:

@@ -6,10 +6,13 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from deskhand.events.types import Actor
+from deskhand.crm.filters.types import Filter, Operator
+from deskhand.crm.schema.types import Kind
+from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock
-from deskhand.routing import capacity, explain, loads, queries, replaying
+from deskhand.routing import capacity, explain, loads, queries, replaying, skill_sets, skills
 from deskhand.routing.models import Decision, RoutingRule
+from deskhand.routing.skill_sets import NewRule
 from deskhand.routing.types import Option, Status, Strategy
 
 from .conftest import CHAT, MAIL, NOON
@@ -75,9 +78,11 @@ def test_it_says_how_a_tie_was_broken(desk):
     first, second = arrive(desk), arrive(desk)
     third = arrive(desk)
 
-    assert ("Tie", "Ada had as many as Bob and stands first in the rule.") in first.details
+    assert ("Tie", "Ada had as much to do as Bob and stands first in the rule.") in first.details
     assert second.headline == "Assigned to Bob, who had the fewest open tickets."
-    assert ("Tie", "Ada had as many as Bob and had waited longest.") in third.details
+    assert ("Tie", "Ada had as much to do as Bob and had waited longer.") in third.details
+    assert first.headline == "Assigned to Ada, the first of those with the least to do."
+    assert third.headline == "Assigned to Ada, who had waited longest of those with the least to do."
 
 
 def test_it_says_that_someone_new_comes_first(desk):
@@ -93,7 +98,7 @@ def test_it_says_that_someone_new_comes_first(desk):
 
     why = arrive(desk, channel=CHAT)
 
-    assert ("Tie", "Bob had as many as Ada and had never been given a ticket.") in why.details
+    assert ("Tie", "Bob had as much to do as Ada and had never been given a ticket.") in why.details
 
 
 @pytest.mark.parametrize(
@@ -107,6 +112,175 @@ def test_it_says_by_which_strategy(desk, strategy, headline):
     desk.rule(user_ids=[desk.ada, desk.bob], strategy=strategy)
 
     assert headline in arrive(desk).headline
+
+
+def share(desk, name, percent):
+    capacity.set_shares(desk.id, [desk.users[name]], percent, by=SYSTEM)
+
+
+def busy(desk, **tickets):
+    """Open tickets that they have already."""
+    own = [
+        desk.tickets(count, owner_id=desk.users[name], owner_assigned_at=NOON)
+        for name, count in tickets.items()
+    ]
+    loads.reconcile(desk.id, [pk for some in own for pk in some], NOON)
+
+
+def weigh(desk):
+    capacity.set_settings(
+        desk.id, capacity.Settings(weighs=True, types={"EMAIL_OTHER": 3}), by=SYSTEM, now=NOON
+    )
+
+
+BY_LOAD = (
+    (False, False, "who had the fewest open tickets", "Open tickets", "Bob 1, Ada 2"),
+    (True, False, "whose open tickets had the fewest points", "Points of open tickets", "Bob 3, Ada 6"),
+    (False, True, "who had the fewest open tickets for their share of the work", "Open tickets", "Ada 2, Bob 1"),
+    (
+        True, True, "whose open tickets had the fewest points for their share of the work", "Points of open tickets",
+        "Ada 6, Bob 3",
+    ),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("weighs", "shares", "words", "label", "figures"), BY_LOAD)
+def test_it_says_what_was_counted_and_that_shares_were(desk, weighs, shares, words, label, figures):
+    """R-ROUTE-30, R-ROUTE-70: Bob has fewer, and more than Ada for a quarter of the work; foreseen as it then happens."""
+    desk.rule(user_ids=[desk.ada, desk.bob])
+    if weighs:
+        weigh(desk)
+    if shares:
+        share(desk, "bob", 25)
+    busy(desk, ada=2, bob=1)
+    who = "Ada" if shares else "Bob"
+
+    seen = explain.foresee(desk.id, MAIL, clock.now())
+    why = arrive(desk)
+
+    assert why.headline == f"Assigned to {who}, {words}."
+    now = words.replace("had", "have") if weighs else words.replace("who had", "with")
+    assert (seen.headline, seen.weighs) == (f"{who} would get it, {now}.", weighs)
+    assert (label, figures) in why.details
+    assert ("Share of the work" in dict(why.details)) is shares
+    assert "Tie" not in dict(why.details)
+
+
+def test_it_tells_the_shares(desk):
+    desk.rule(user_ids=[desk.ada, desk.bob])
+    share(desk, "bob", 25)
+
+    assert ("Share of the work", "Ada 100 %, Bob 25 %") in arrive(desk).details
+
+
+def test_loads_that_weigh_the_same_by_share_are_a_tie(desk):
+    """R-ROUTE-31: one of a half, two of the whole."""
+    desk.rule(user_ids=[desk.ada, desk.bob])
+    share(desk, "bob", 50)
+    busy(desk, ada=2, bob=1)
+
+    why = arrive(desk)
+
+    assert why.headline == "Assigned to Ada, the first of those with the least to do."
+    assert ("Tie", "Ada had as much to do as Bob and stands first in the rule.") in why.details
+
+
+@pytest.mark.parametrize(
+    ("strategy", "words"),
+    [
+        (Strategy.ROUND_ROBIN, "whose turn it was."),
+        (Strategy.RANDOM, "drawn at random, each by their share of the work."),
+    ],
+)
+def test_turns_and_lots_go_by_shares_too(desk, strategy, words):
+    """R-ROUTE-32, R-ROUTE-38."""
+    desk.rule(user_ids=[desk.ada, desk.bob], strategy=strategy)
+    share(desk, "bob", 50)
+
+    why = arrive(desk)
+
+    assert why.headline.endswith(words)
+    assert set(dict(why.details)["Share of the work"].split(", ")) == {"Ada 100 %", "Bob 50 %"}
+    assert "Open tickets" not in dict(why.details)
+
+
+@pytest.fixture
+def speakers(desk):
+    """Who mails waits for somebody with German: the main language of Bob and Cat, the second one of Ada and Eve."""
+    [german] = skills.create(desk.id, skills.ensure_languages(desk.id).pk, ["German"], by=SYSTEM)
+    for name in ("ada", "bob", "cat", "eve"):
+        skills.set_of_user(desk.id, desk.users[name], {german.pk: name in ("bob", "cat")}, by=SYSTEM)
+    made = skill_sets.create(desk.id, "Mail", by=SYSTEM)
+    no_priority = Filter("hs_ticket_priority", Kind.ENUM, Operator.UNKNOWN)
+    skill_sets.add_rule(desk.id, made.pk, NewRule("German", no_priority, [german.pk]), by=SYSTEM)
+    desk.rule(skill_rule_set_id=made.pk)
+    return desk
+
+
+def test_a_tie_that_language_broke_is_told_so(speakers):
+    """R-SKILL-15, R-ROUTE-31: then the wait, then the order by name; whatever separated whom."""
+    busy(speakers, cat=1)
+
+    first = arrive(speakers)
+    assert first.headline == "Assigned to Bob, who knew the language best of those with the least to do."
+    assert ("Tie", "Bob had as much to do as Ada, Eve and knew the language better.") in first.details
+
+    busy(speakers, ada=1, eve=1)
+    second = arrive(speakers)
+    assert second.headline == "Assigned to Cat, who had waited longest of those with the least to do."
+    told = dict(second.details)["Tie"]
+    assert told == (
+        "Cat had as much to do as Ada, Eve and knew the language better. "
+        "Cat had as much to do as Bob and had never been given a ticket."
+    )
+
+
+def test_who_have_the_skills_stand_in_the_order_of_their_names(speakers):
+    """R-ROUTE-31: no rule says who of them is first."""
+    speakers.set(AWAY, "ada", "eve")
+
+    why = arrive(speakers)
+
+    assert why.headline == "Assigned to Bob, the first of those with the least to do."
+    assert ("Tie", "Bob had as much to do as Cat and comes first by name.") in why.details
+
+
+def test_of_several_the_only_one_with_room_is_the_only_one(desk):
+    """R-CAP-6: by whatever strategy."""
+    desk.rule(user_ids=[desk.ada, desk.bob])
+    capacity.set_limits(desk.id, [desk.ada], total=0, by=SYSTEM)
+
+    seen = explain.foresee(desk.id, MAIL, clock.now())
+    why = arrive(desk)
+
+    assert why.headline == "Assigned to Bob, the only one who could take it."
+    assert seen.headline == "Bob would get it, the only one who can take it."
+    assert ("Could take it", "1 of 2 people") in why.details
+
+
+def test_who_had_no_room_in_an_earlier_pool_is_not_taken_from_a_later_one(desk):
+    """R-ROUTE-70: two are full, so the fallback is asked."""
+    desk.rule(user_ids=[desk.ada, desk.bob], fallback_user_ids=[desk.cat])
+    capacity.set_limits(desk.id, [desk.ada, desk.bob], total=0, by=SYSTEM)
+
+    assert ("Could take it", "1 of 1 person") in arrive(desk).details
+
+
+def test_what_did_not_fit_is_told_in_points(desk):
+    """R-CAP-6: there may be room, and not enough of it."""
+    desk.rule(user_ids=[desk.ada])
+    weigh(desk)
+    busy(desk, ada=1)
+    capacity.set_limits(desk.id, [desk.ada], total=5, by=SYSTEM)
+
+    [passed] = explain.foresee(desk.id, MAIL, clock.now()).dropped
+    why = arrive(desk)
+
+    assert passed.reason == "no room: 3 of 5 points are taken, and this ticket counts 3"
+    assert why.dropped == (passed,)
+    assert dict(why.details)["What would have helped"] == (
+        "Room with Ada for a ticket that counts 3: 3 of 5 points were taken."
+    )
 
 
 def test_it_says_that_there_was_only_one(desk):

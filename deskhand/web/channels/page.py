@@ -232,9 +232,14 @@ def who_is_next(channel: ChannelAccount) -> Next:
         seen = explain.foresee(channel.account_id, channel.pk, now, kind)
     takers = tuple(
         Taker(
-            Person.named(name, available=None),
-            ngettext("%(num)s open ticket", "%(num)s open tickets", load) % {"num": load}, user_id == seen.user_id,
+            Person.named(name, available=None), _to_do(load, seen.weighs), user_id == seen.user_id,
         )
         for user_id, name, load in seen.takers
     )  # fmt: skip
     return Next(title, seen.headline, now, takers, tuple((one.name, one.reason) for one in seen.dropped))
+
+
+def _to_do(load: int, weighs: bool) -> str:
+    if weighs:
+        return ngettext("%(num)s point", "%(num)s points", load) % {"num": load}
+    return ngettext("%(num)s open ticket", "%(num)s open tickets", load) % {"num": load}
