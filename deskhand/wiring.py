@@ -223,10 +223,11 @@ def route_new_tickets(account_id: int, events: Sequence[Event]) -> None:
     now = clock.now()
     known = Ticket.objects.filter(account_id=account_id, pk__in=new, contact__owner_id__isnull=False)
     owners = dict(known.values_list("pk", "contact__owner_id"))
+    answered = {e.data["ticket_id"]: e.data.get("answered_by") for e in events if e.kind == threads.RECEIVED}
     asked = [
         NewTicket(
             ticket_id, e.data["channel_account_id"], e.data["ticket_type"], owners.get(ticket_id),
-            has_rung=e.data["ticket_type"] == ringing.CALL,
+            has_rung=e.data["ticket_type"] == ringing.CALL, answered_by=answered.get(ticket_id),
         )
         for ticket_id, e in new.items()
     ]  # fmt: skip

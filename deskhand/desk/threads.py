@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -41,6 +42,7 @@ from deskhand.kernel.database.scope import current_account_id
 RECEIVED = "message.received"
 FILTERED = "message.filtered"  # received into Spam: nobody is called
 FOLLOW_UP = "follow_up_of"  # the label between a new ticket and the closed one; the rule that made the link
+ANSWERED = "answered_call"  # the cause by which a call is somebody's
 KEEPS_CLOSED = "keeps_closed"  # in a message's cause: it only says thanks (R-REOPEN-2)
 PREVIEW = 140  # characters shown in lists
 
@@ -210,6 +212,7 @@ class _Round:
         self._touch_threads()
         events = self._record()
         self._touch_tickets(events)
+        self._give_answered(events)
         self._link_follow_ups(events)
         return [Received(c.outcome, c.message_id, c.thread_id, c.ticket_id, c.why) for c in self.cases]
 
@@ -428,6 +431,7 @@ class _Round:
                     "message_id": case.message_id, "ticket_id": case.ticket_id, "thread_id": case.thread_id,
                     "channel_account_id": case.channel.pk, "automatic": case.message.automatic.value, "sender": case.sender.value,
                     "opened": case.known is None, "unverified": case.is_unverified, "forward": case.message.is_forward,
+                    **({"answered_by": case.message.answered_by} if case.message.answered_by else {}),
                 },
                 self.cause,
             )
@@ -452,6 +456,24 @@ class _Round:
                 "ticket", "ticket", FOLLOW_UP, _("Follow-up of"), _("Followed up by"), by=by
             )
         labeling.connect_many(links, [label.type_id] if label else (), by=by, at=self.at)
+
+    def _give_answered(self, events: dict[int, int]) -> None:
+        """A call belongs to who picked up, if it is nobody's yet (R-ROUTE-95)."""
+        by_user: dict[int, list[Change]] = defaultdict(list)
+        for case in self.cases:
+            answered_by = case.message.answered_by
+            if case.ticket_id and answered_by and not case.is_spam:
+                cause = Cause(event_id=events[case.message_id])
+                change = Change(
+                    case.ticket_id,
+                    {"owner_id": answered_by},
+                    only_if_empty=("owner_id",),
+                    rule=ANSWERED,
+                    cause=cause,
+                )
+                by_user[answered_by].append(change)
+        for user_id, changes in sorted(by_user.items()):
+            tickets.change_many(changes, by=Actor.user(user_id), at=self.at)
 
     def _touch_tickets(self, events: dict[int, int]) -> None:
         changes = [

@@ -73,6 +73,8 @@ class InboundMessage:
     is_verified: bool = False
     #: What the ticket that it opens names as its source, where that is not its channel account's; it always opens one.
     source_type: str = ""
+    #: Who of us picked up, of a call: it is theirs (R-ROUTE-95).
+    answered_by: int | None = None
 
 
 @dataclass(frozen=True)

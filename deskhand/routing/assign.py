@@ -360,7 +360,7 @@ def _decide_and_keep(
     before = Start.of(batch)
     ids = sql.ids("routing_decision", len(due))
     drafts = batch.decide(zip(due, ids, strict=True))
-    picked = [draft for draft in drafts if draft.user_id is not None]
+    picked = [draft for draft in drafts if draft.reason is Reason.ASSIGNED]
     waits = {draft.ticket.ticket_id: _targets(draft) for draft in drafts if _waits(batch, draft)}
     if not is_retry:
         waiting.add(account_id, list(waits), now, turn=ids[0])

@@ -235,6 +235,8 @@ class Batch:
 
     def _decide(self, ticket: NewTicket, turn: int) -> Draft:
         rule = self.rules.get(ticket.channel_account_id or 0)
+        if ticket.answered_by is not None:  # R-ROUTE-95
+            return Draft(ticket, turn, Reason.ANSWERED, rule.id if rule else None, ticket.answered_by)
         if rule is None:
             return Draft(ticket, turn, Reason.NO_RULE)
         if ticket.ticket_id in self.owned:

@@ -365,6 +365,8 @@ def _outcome(
             return _("Given to the AI agent, which answers first.")
         case Reason.CLOSED:
             return _("Nobody was assigned: the channel was closed at this hour.")
+        case Reason.ANSWERED:
+            return _("%(name)s answered the call.") % {"name": names[decision.user_id or 0]}
         case Reason.UNANSWERED:
             return _("Nobody was assigned: nobody answered the call.")
         case Reason.ALL_DROPPED:

@@ -18,6 +18,7 @@ from deskhand.routing.strategies import NEVER, Ledger
 #: A ticket counts while its owner was assigned no longer ago than this, the boundary included (R-ROUTE-23).
 WINDOW = timedelta(days=30)
 TYPES = list(TicketType.values)
+CALL = TicketType.CALL.value  # what phones ring for (R-ROUTE-96)
 MAIL = TicketType.EMAIL_OTHER.value  # what a mail becomes (R-ROUTE-20)
 
 Key = tuple[int, str]  # user, ticket type

@@ -380,6 +380,10 @@ class RoutingBatch(models.Model):
         indexes = [models.Index(fields=["account_id", "call"], name="routing_batches_of_call")]
 
 
+#: It is known whose the ticket is.
+_THEIRS = [Reason.ASSIGNED.value, Reason.ANSWERED.value]
+
+
 class Decision(models.Model):
     """Why a ticket got its owner, or none (R-ROUTE-70). Its id is its turn; the choice can be made again from it."""
 
@@ -407,8 +411,8 @@ class Decision(models.Model):
         constraints = [
             _known("reason", Reason, "decision_reason_known"),
             models.CheckConstraint(
-                condition=Q(reason=Reason.ASSIGNED, user_id__isnull=False)
-                | (~Q(reason=Reason.ASSIGNED) & Q(user_id=None)),
+                condition=Q(reason__in=_THEIRS, user_id__isnull=False)
+                | (~Q(reason__in=_THEIRS) & Q(user_id=None)),
                 name="decision_assigned_has_user",
             ),
             models.CheckConstraint(

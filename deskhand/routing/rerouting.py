@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from deskhand.kernel.database import sql
-from deskhand.routing import availability, rosters
+from deskhand.routing import availability, loads, rosters
 from deskhand.routing.models import RoutingRule
 from deskhand.routing.types import Leaving, Left, NewTicket, Reroute, Source, Status
 
@@ -144,7 +144,7 @@ def reopened(account_id: int, ticket_ids: Collection[int], now: datetime) -> lis
     asked = []
     for ticket_id, channel, kind, of_contact, owner_id in found:
         if owner_id is None:
-            asked.append(NewTicket(ticket_id, channel, kind, of_contact))
+            asked.append(NewTicket(ticket_id, channel, kind, of_contact, has_rung=kind == loads.CALL))
         elif not (owner := roster.person(owner_id)).can_own:
             is_here = owner.is_member and owner.is_active
             leaving = Leaving(owner_id, Left.UNABLE if is_here else Left.DEACTIVATED, is_reopened=True)

@@ -16,7 +16,7 @@ from deskhand.routing.models import RoutingRule
 from deskhand.routing.strategies import Ledger, Room
 from deskhand.routing.types import Drop, Option, Person
 
-CALL = "CALL"
+CALL = loads.CALL
 
 
 @dataclass(frozen=True)

@@ -91,6 +91,7 @@ class Reason(StrEnum):
     AI_AGENT = "AI_AGENT"  # an automatic agent has it
     CLOSED = "CLOSED"  # outside the channel's hours (R-ROUTE-81)
     UNANSWERED = "UNANSWERED"  # a call that rang for nobody (R-ROUTE-95)
+    ANSWERED = "ANSWERED"  # a call that somebody picked up, whose it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +225,8 @@ class NewTicket:
     is_handed_off: bool = False
     #: People were rung for it, and nobody answered (R-ROUTE-95).
     has_rung: bool = False
+    #: Who picked up, of such a call; they own it already.
+    answered_by: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

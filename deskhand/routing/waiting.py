@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from deskhand.kernel import calendars, timers
 from deskhand.kernel.database import sql
-from deskhand.routing import capacity, hours
+from deskhand.routing import capacity, hours, loads
 from deskhand.routing.models import RoutingRule
 from deskhand.routing.types import NewTicket, Option
 
@@ -225,8 +226,9 @@ where t.account_id = %s and t.id = any(%s) and t.channel_account_id is not null 
 
 
 def as_they_stand(account_id: int, ticket_ids: Collection[int]) -> list[NewTicket]:
-    """These tickets, to be asked for now; by id."""
-    return [NewTicket(*row) for row in sql.rows(_AS_THEY_STAND, [account_id, sorted(ticket_ids)])]
+    """These tickets, to be asked for now; by id. Phones have rung for a call, and don't again (R-ROUTE-95)."""
+    found = [NewTicket(*row) for row in sql.rows(_AS_THEY_STAND, [account_id, sorted(ticket_ids)])]
+    return [replace(one, has_rung=one.ticket_type == loads.CALL) for one in found]
 
 
 _OF_NOBODY = """

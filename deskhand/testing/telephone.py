@@ -6,12 +6,11 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
-from deskhand.crm.records import tickets
 from deskhand.crm.records.models import Ticket
 from deskhand.desk import threads
 from deskhand.desk.models import ChannelAccount
 from deskhand.desk.types import InboundMessage, Incoming, Mailbox
-from deskhand.events.types import SYSTEM, Actor
+from deskhand.events.types import SYSTEM
 from deskhand.kernel import clock
 from deskhand.kernel.database.scope import settle
 from deskhand.routing import ringing, rules
@@ -38,8 +37,6 @@ class Telephone:
         answered = self._ring(plan)
         filed = threads.receive(Incoming(self.line.pk, self._message(number, answered)))
         assert filed.ticket_id is not None
-        if answered is not None:
-            tickets.assign(filed.ticket_id, owner_id=answered, by=Actor.user(answered))
         settle()
         return Ticket.objects.get(pk=filed.ticket_id)
 
@@ -56,4 +53,6 @@ class Telephone:
     @staticmethod
     def _message(number: str, answered: int | None) -> InboundMessage:
         text = "A call" if answered is not None else "A message on the voicemail"
-        return InboundMessage("", Mailbox(number), text, text, clock.now(), is_email=False)
+        return InboundMessage(
+            "", Mailbox(number), text, text, clock.now(), is_email=False, answered_by=answered
+        )

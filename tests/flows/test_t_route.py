@@ -6,11 +6,12 @@ import pytest
 
 from deskhand.accounts.models import Membership, TeamMember
 from deskhand.accounts.policy import viewer_for
+from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import contacts, tickets
 from deskhand.crm.records.contacts import Person
 from deskhand.crm.records.models import Contact, PropertyChange, Ticket
 from deskhand.delivery.models import OutboxEntry
-from deskhand.desk import inboxes, replies, threads, views
+from deskhand.desk import inboxes, replies, spam, threads, views
 from deskhand.desk.models import ChannelAccount
 from deskhand.desk.replies import NewReply
 from deskhand.desk.types import InboundMessage, Incoming, Mailbox
@@ -23,9 +24,10 @@ from deskhand.notifications import wishes
 from deskhand.notifications.models import Notification
 from deskhand.notifications.types import Topic
 from deskhand.notifications.wishes import Ways
-from deskhand.routing import agents, availability, loads, matrix, queries, rules
+from deskhand.routing import agents, availability, explain, loads, matrix, queries, rules
+from deskhand.routing.models import AgentLoad, Decision
 from deskhand.routing.rules import Ringing
-from deskhand.routing.types import Drop, Option, Status
+from deskhand.routing.types import Drop, Option, Reason, Status
 from deskhand.testing.clerk import Clerk, at_work
 from deskhand.testing.telephone import Telephone
 
@@ -378,6 +380,53 @@ def test_who_answers_a_call_owns_it_and_is_rung_last_next_time(office):
     everybody = phone_of_all(office, phone)
     everybody.call()
     assert everybody.told[0] == ("ring", (office.bob.pk, office.grace.pk), 20)
+
+
+def test_whoever_answers_a_call_is_named_where_it_is_told_whose_it_is(office, settle):
+    """R-ROUTE-95, R-ROUTE-70: in its decision, in words, and in the history; nobody's turn is used up."""
+    phone = phone_of(office)
+    phone.picks_up = office.grace.pk
+
+    mine = phone.call()
+    settle()
+
+    [kept] = Decision.objects.filter(ticket_id=mine.pk)
+    assert (kept.reason, kept.user_id) == (Reason.ANSWERED, office.grace.pk)
+    assert explain.explain(kept).headline == f"{office.grace.name} answered the call."
+    [change] = PropertyChange.objects.filter(record_id=mine.pk, property="hubspot_owner_id")
+    assert (change.actor_id, change.new) == (office.grace.pk, office.grace.pk)
+    assert mine.assigned_team_ids == [office.team.pk]
+    assert not Notification.objects.filter(ticket_id=mine.pk).exists()
+    assert not AgentLoad.objects.filter(user_id=office.grace.pk).exclude(last_turn=None).exists()
+
+
+def reopen(office, ticket) -> None:
+    tickets.move(ticket.pk, to=pipelines_of("ticket").default.stages[-1].id, by=SYSTEM)
+    run_hooks()
+    tickets.move(ticket.pk, to=pipelines_of("ticket").default.first_open.id, by=SYSTEM)
+
+
+def take_out_of_spam(office, ticket) -> None:
+    spam.mark(ticket.pk, by=SYSTEM)
+    run_hooks()
+    spam.unmark(ticket.pk, by=SYSTEM)
+
+
+@pytest.mark.parametrize("comes_back", [reopen, take_out_of_spam])
+def test_a_voicemail_that_comes_back_is_given_to_nobody_either(office, settle, comes_back):
+    """R-ROUTE-95, R-REOPEN-3, R-CC-12: phones have rung for it."""
+    phone = phone_of(office)
+    missed = phone.call()
+    settle()
+
+    comes_back(office, missed)
+    run_hooks()
+    settle()
+
+    missed.refresh_from_db()
+    assert (missed.owner_id, missed.is_closed, missed.is_spam) == (None, False, False)
+    reasons = Decision.objects.filter(ticket_id=missed.pk).order_by("id").values_list("reason", flat=True)
+    assert list(reasons) == [Reason.UNANSWERED, Reason.UNANSWERED]
 
 
 def phone_of_all(world, phone) -> Telephone:

@@ -418,11 +418,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='decision',
-            constraint=models.CheckConstraint(condition=models.Q(('reason__in', ['ASSIGNED', 'NO_RULE', 'OPTION_NONE', 'TEAMS_ONLY', 'NO_CONTACT_OWNER', 'EMPTY_POOL', 'ALL_DROPPED', 'ALREADY_OWNED', 'AI_AGENT', 'CLOSED', 'UNANSWERED'])), name='decision_reason_known'),
+            constraint=models.CheckConstraint(condition=models.Q(('reason__in', ['ASSIGNED', 'NO_RULE', 'OPTION_NONE', 'TEAMS_ONLY', 'NO_CONTACT_OWNER', 'EMPTY_POOL', 'ALL_DROPPED', 'ALREADY_OWNED', 'AI_AGENT', 'CLOSED', 'UNANSWERED', 'ANSWERED'])), name='decision_reason_known'),
         ),
         migrations.AddConstraint(
             model_name='decision',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('reason', deskhand.routing.types.Reason['ASSIGNED']), ('user_id__isnull', False)), models.Q(models.Q(('reason', deskhand.routing.types.Reason['ASSIGNED']), _negated=True), ('user_id', None)), _connector='OR'), name='decision_assigned_has_user'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('reason__in', ['ASSIGNED', 'ANSWERED']), ('user_id__isnull', False)), models.Q(models.Q(('reason__in', ['ASSIGNED', 'ANSWERED']), _negated=True), ('user_id', None)), _connector='OR'), name='decision_assigned_has_user'),
         ),
         migrations.AddConstraint(
             model_name='decision',
