@@ -612,7 +612,7 @@ RECOUNT = "routing.recount"
 
 
 def recount_loads(account_id: int, due: Sequence[timers.DueTimer]) -> None:
-    """Nightly: counters are compared with what they count; a drift is repaired and reported."""
+    """Nightly: counters are compared with what they count; a drift is repaired and reported. Old simulations go."""
     now = clock.now()
     drift = loads.recount(account_id, now)
     if drift:
@@ -621,6 +621,7 @@ def recount_loads(account_id: int, due: Sequence[timers.DueTimer]) -> None:
     waits = [one.ticket_id for one in waiting.in_order(account_id)]
     if waits:
         timers.set_timer(account_id, waiting.DRAIN, "recounted", now + waiting.ONCE_MORE, {"tickets": waits})
+    simulations.forget_old(account_id, now)
     timers.set_timer(account_id, RECOUNT, "", now + timedelta(days=1))
 
 
@@ -735,7 +736,7 @@ def _not_leaving(answers: Sequence[Answered]) -> list[int]:
     ]
 
 
-def note_given_up(account_id: int, kind: str) -> None:
+def note_given_up(account_id: int, kind: str, _args: Mapping[str, Any]) -> None:
     """A slow job is tried no more."""
     log.record(
         "job.given_up", object_type="account", object_id=account_id, version=0, by=SYSTEM, data={"job": kind}

@@ -329,7 +329,7 @@ def test_mail_that_does_not_leave_is_told(world, settle, state, verdict, attempt
 
 
 def test_a_job_that_is_tried_no_more_is_told(world, settle):
-    wiring.note_given_up(world.account.pk, "crm.fill")
+    wiring.note_given_up(world.account.pk, "crm.fill", {})
     scope.settle()
     settle()
 

@@ -66,8 +66,8 @@ class Job:
 
 
 Handler = Callable[[Job], None]
-#: (account id, kind): hear, inside the account's scope, of jobs that are tried no more. Filled by wiring.
-given_up: list[Callable[[int, str], None]] = []
+#: (account id, kind, args): hear, inside the account's scope, of jobs that are tried no more. Filled by wiring.
+given_up: list[Callable[[int, str, Mapping[str, Any]], None]] = []
 #: kind → handler. Filled by wiring.
 handlers: dict[str, Handler] = {}
 
@@ -189,16 +189,16 @@ def perform(kind: str, job: Job) -> None:
         log.exception("job failed", kind=kind, job=job.id, account=job.account_id)
         tries = _tries(job, failure)
         if tries >= TRIES:
-            _tell_given_up(job.account_id, kind)
+            _tell_given_up(job.account_id, kind, job.args)
             raise
         raise Later(BACK_OFF * 4 ** (tries - 1)) from failure
 
 
-def _tell_given_up(account_id: int, kind: str) -> None:
+def _tell_given_up(account_id: int, kind: str, args: Mapping[str, Any]) -> None:
     try:
         with account_scope(account_id):
             for hear in given_up:
-                hear(account_id, kind)
+                hear(account_id, kind, args)
     except DatabaseError as failure:  # the system's page shows it all the same
         log.warning("a failed job was not told of", kind=kind, account=account_id, error=str(failure))
 
@@ -270,11 +270,11 @@ def rescue() -> int:
             {"kinds": list(handlers), "silence": SILENCE},
         )
         for job_id, kind, args in lost:
-            _put_back(job_id, kind, sql.loads(args)["account_id"])
+            _put_back(job_id, kind, **sql.loads(args))
     return len(lost)
 
 
-def _put_back(job_id: int, kind: str, account_id: int) -> None:
+def _put_back(job_id: int, kind: str, account_id: int, args: Mapping[str, Any]) -> None:
     from procrastinate.contrib.django import app
 
     losses = _note(job_id, account_id, "Its worker ended while it ran.")
@@ -283,7 +283,7 @@ def _put_back(job_id: int, kind: str, account_id: int) -> None:
         app.job_manager.retry_job_by_id(job_id, clock.now())
     else:
         sql.rows("select procrastinate_finish_job_v1(%s, 'failed', false)", [job_id])
-        _tell_given_up(account_id, kind)
+        _tell_given_up(account_id, kind, args)
 
 
 async def _work(stop: threading.Event) -> None:

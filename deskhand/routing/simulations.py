@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db.models import QuerySet
@@ -29,6 +30,7 @@ from deskhand.routing.wishes import ALL_DAYS, MADE_UP, PAST, Wish, changed
 JOB = "routing.simulation"
 SPANS = (7, 14, 30, 90)  # days that can be chosen
 KEPT = 50
+KEPT_FOR = timedelta(days=90)  # they name people and what they had to do
 LOOKED_BACK = timedelta(days=90)  # for what is usual
 DAY = 24 * 60
 
@@ -113,11 +115,17 @@ def cancel(account_id: int, now: datetime) -> bool:
     return bool(Simulation.objects.filter(account_id=account_id, ended_at=None).update(ended_at=now))
 
 
-def note_given_up(account_id: int, kind: str) -> None:
-    """The job was tried too often: nobody waits for it any more."""
+def note_given_up(account_id: int, kind: str, args: Mapping[str, Any]) -> None:
+    """The job was tried too often: nobody waits for its simulation any more."""
     if kind == JOB:
-        own = Simulation.objects.filter(account_id=account_id, ended_at=None)
+        own = Simulation.objects.filter(account_id=account_id, pk=args["simulation"], ended_at=None)
         own.update(ended_at=clock.now(), error=_("It could not be worked out."))
+
+
+def forget_old(account_id: int, now: datetime) -> int:
+    """Nightly: those that are older than three months, but the one that goes on; returns how many."""
+    old = Simulation.objects.filter(account_id=account_id, made_at__lt=now - KEPT_FOR, ended_at__isnull=False)
+    return old.delete()[0]
 
 
 # ── doing it ─────────────────────────────────────────────────────────────────────────────────────────────────────────

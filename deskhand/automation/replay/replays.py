@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -77,10 +77,10 @@ def cancel(replay: Replay, now: datetime) -> bool:
     return bool(stopped)
 
 
-def note_given_up(account_id: int, kind: str) -> None:
-    """The job was tried too often: nobody waits for it any more."""
+def note_given_up(account_id: int, kind: str, args: Mapping[str, Any]) -> None:
+    """The job was tried too often: nobody waits for its replay any more."""
     if kind == JOB:
-        Replay.objects.filter(account_id=account_id, state=ReplayState.RUNNING).update(
+        Replay.objects.filter(account_id=account_id, pk=args["replay"], state=ReplayState.RUNNING).update(
             state=ReplayState.FAILED, ended_at=clock.now()
         )
 

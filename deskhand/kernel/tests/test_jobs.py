@@ -164,7 +164,7 @@ def _fails(monkeypatch, _clean):
 
 @pytest.mark.usefixtures("_fails")
 def test_a_failing_job_is_tried_again_with_longer_pauses_and_then_given_up_visibly(monkeypatch):
-    told: list[tuple[int, str]] = []
+    told: list[tuple[int, str, dict[str, object]]] = []
     monkeypatch.setattr(jobs, "given_up", [lambda *what: told.append(what)])
     enqueue(7, crate=3)
     pauses = []
@@ -180,7 +180,7 @@ def test_a_failing_job_is_tried_again_with_longer_pauses_and_then_given_up_visib
 
     run()
 
-    assert told == [(7, KIND)]
+    assert told == [(7, KIND, {"crate": 3})]
     assert [status for status, _attempts in state()] == ["failed"]
     assert jobs.count_failed() == {KIND: 1}
     with account_scope(7):
@@ -268,9 +268,9 @@ def test_the_job_of_a_living_worker_is_left_alone(done):
 
 @pytest.mark.usefixtures("_clean")
 def test_a_job_that_kills_its_workers_is_given_up(done, monkeypatch):
-    told: list[tuple[int, int, str]] = []
+    told: list[tuple[int, int, str, dict[str, object]]] = []
     monkeypatch.setattr(jobs, "given_up", [lambda *what: told.append((current_account_id(), *what))])
-    enqueue(7)
+    enqueue(7, crate=3)
     for _time in range(jobs.LOSSES):
         assert told == []
         lose(1)
@@ -278,7 +278,7 @@ def test_a_job_that_kills_its_workers_is_given_up(done, monkeypatch):
 
     run()
 
-    assert told == [(7, 7, KIND)]
+    assert told == [(7, 7, KIND, {"crate": 3})]
     assert done == []
     with account_scope(7):
         assert [job.error for job in jobs.failed()] == ["Its worker ended while it ran."]

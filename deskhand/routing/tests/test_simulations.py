@@ -249,12 +249,33 @@ def test_there_is_one_at_a_time_and_the_newest_fifty_are_kept(ruled):
 
 def test_a_job_that_is_given_up_leaves_nobody_waiting(ruled):
     """The page says so instead of counting on."""
-    simulations.start(ruled.id, LAST_WEEK, by=1, now=NOON)
-    simulations.note_given_up(ruled.id, "another")
-    assert simulations.going(ruled.id)
-    simulations.note_given_up(ruled.id, simulations.JOB)
+    earlier = simulations.start(ruled.id, LAST_WEEK, by=1, now=NOON)
+    simulations.cancel(ruled.id, NOON)
+    made = simulations.start(ruled.id, LAST_WEEK, by=1, now=NOON)
+    simulations.note_given_up(ruled.id, "another", {"simulation": made.pk})
+    simulations.note_given_up(
+        ruled.id, simulations.JOB, {"simulation": earlier.pk}
+    )  # stopped before its last try
+    assert simulations.going(ruled.id) == made
+    assert not Simulation.objects.exclude(error="").exists()
+    simulations.note_given_up(ruled.id, simulations.JOB, {"simulation": made.pk})
     assert simulations.going(ruled.id) is None
-    assert Simulation.objects.get().error
+    assert Simulation.objects.get(pk=made.pk).error
+
+
+def test_old_ones_are_forgotten_at_night_but_the_one_that_goes_on(ruled):
+    """What they tell of people is not kept for ever."""
+    long_ago = NOON - simulations.KEPT_FOR - timedelta(seconds=1)
+    for at in (long_ago, NOON - simulations.KEPT_FOR):
+        simulations.start(ruled.id, LAST_WEEK, by=1, now=at)
+        simulations.cancel(ruled.id, at)
+    going = simulations.start(ruled.id, LAST_WEEK, by=1, now=long_ago)
+
+    assert simulations.forget_old(ruled.id, NOON) == 1
+
+    kept = Simulation.objects.order_by("id").values_list("made_at", flat=True)
+    assert list(kept) == [NOON - simulations.KEPT_FOR, long_ago]
+    assert simulations.going(ruled.id) == going
 
 
 def test_without_rules_there_is_nothing_to_try_out(desk):
