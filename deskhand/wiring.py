@@ -376,16 +376,20 @@ def serve_waiting(account_id: int, events: Sequence[Event]) -> None:
 def serve_the_rest(account_id: int, due: Sequence[timers.DueTimer]) -> None:
     """Tickets just put on a list, what one batch left over, and channels that have opened. Safe to repeat."""
     new = {ticket_id for timer in due for ticket_id in timer.payload.get("tickets", ())}
-    if new:
-        waitmarks.leave(account_id, new, clock.now())
-        _serve(account_id, waiting.in_order(account_id, only=new), None)
+    asked = [(waiting.in_order(account_id, only=new), None)] if new else []
     for timer in due:
         channel = timer.payload.get("channel")
         if channel is not None:
             after = waiting.place_of(timer.payload)
-            _serve(
-                account_id, waiting.in_order(account_id, channel=channel, after=after), timer.payload["event"]
-            )
+            of_channel = waiting.in_order(account_id, channel=channel, after=after)
+            asked.append((of_channel, timer.payload["event"]))
+    # One after another: all their tickets are locked before any type, as everywhere.
+    waiting.hold(account_id, new.union(one.ticket_id for some, _cause in asked for one in some))
+    waitmarks.leave(account_id, new, clock.now())
+    if len(asked) > 1:
+        loads.lock(account_id, loads.TYPES)
+    for some, cause in asked:
+        _serve(account_id, some, cause)
 
 
 def _serve(account_id: int, asked: Sequence[NewTicket], cause: int | None) -> None:

@@ -147,13 +147,17 @@ def go_on(
         of_channels[one.channel_account_id or 0].append(one.ticket_id)
     rules = RoutingRule.objects.filter(account_id=account_id, channel_account_id__in=list(of_channels))
     weighs: bool | None = None
+    known: set[str] | None = None
     for rule in rules:
         own = of_channels[rule.channel_account_id]
         week = hours.of_rule(rule)
         if week is not None and not calendars.is_open(week, now):
             opens = calendars.next_edge(week, now)
-            if opens is not None:
-                _set(account_id, f"open:{rule.pk}:{opens.isoformat()}", opens, rule.channel_account_id, cause)
+            # Set once: to move one that rings at this moment is to wait for its handler, which waits for the locks held here.
+            known = set(timers.keys(account_id, DRAIN)) if known is None else known
+            key = f"open:{rule.pk}:{opens.isoformat()}" if opens is not None else ""
+            if opens is not None and key not in known:
+                _set(account_id, key, opens, rule.channel_account_id, cause)
             continue
         if len(own) < BATCH:
             continue

@@ -66,9 +66,9 @@ def unmark(ticket_ids: Collection[int], now: datetime, causes: Mapping[int, Caus
 
 
 def leave(account_id: int, ticket_ids: Collection[int], now: datetime) -> None:
-    """Those of these tickets that wait for nobody any more leave the list, and say so. Safe to repeat."""
-    found = waiting.hold(account_id, ticket_ids)
-    unmark(waiting.leave(account_id, found) if found else (), now)
+    """Those of these tickets that wait for nobody any more leave the list, and say so. The caller holds them. Safe to repeat."""
+    if ticket_ids:
+        unmark(waiting.leave(account_id, ticket_ids), now)
 
 
 def follow(account_id: int, events: Sequence[Event]) -> None:

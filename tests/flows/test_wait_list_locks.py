@@ -1,0 +1,135 @@
+"""Who serves the wait-lists never waits for somebody who waits for them: two threads each (R-ROUTE-26, R-ROUTE-53)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from deskhand import wiring
+from deskhand.crm.records import tickets
+from deskhand.crm.records.models import Ticket
+from deskhand.crm.records.tickets import NewTicket
+from deskhand.desk import inboxes
+from deskhand.desk.models import ChannelAccount
+from deskhand.events.types import SYSTEM, Actor
+from deskhand.kernel import clock, timers
+from deskhand.kernel.database.scope import account_scope
+from deskhand.kernel.timers import DueTimer
+from deskhand.routing import availability, rules, waiting
+from deskhand.routing.models import RoutingRule
+from deskhand.routing.types import Option, Status
+from deskhand.testing.counting import assert_counted, assert_listed
+from deskhand.testing.fixtures import NOON
+from deskhand.testing.races import until_somebody_waits
+from deskhand.testing.world import make_world
+
+PATIENCE = 20
+
+
+def keep_a_list(world: Any, channel: ChannelAccount) -> None:
+    rules.set_rule(
+        world.account.pk, channel.pk, Option.USERS_AND_TEAMS, user_ids=[world.grace.pk], wait_list=True, by=SYSTEM
+    )  # fmt: skip
+
+
+def arrive(channel: ChannelAccount, *names: str) -> list[int]:
+    new = [NewTicket(name, channel_account_id=channel.pk) for name in names]
+    return [made.id for made in tickets.create_many(new, by=SYSTEM)]
+
+
+def in_threads(account_id: int, *work: Callable[[], None]) -> None:
+    """Each in a scope and a connection of its own, all committed; the first error is raised here."""
+
+    def run(one: Callable[[], None]) -> None:
+        try:
+            with account_scope(account_id):
+                one()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(work)) as threads:
+        for done in [threads.submit(run, one) for one in work]:
+            done.result()
+
+
+def locked(*ticket_ids: int) -> None:
+    list(Ticket.objects.filter(pk__in=ticket_ids).order_by("pk").select_for_update(no_key=True))
+
+
+@pytest.mark.race
+@pytest.mark.django_db(transaction=True)
+def test_several_channels_are_served_by_one_who_holds_all_their_tickets_first(wired):
+    """R-ROUTE-53: the tickets of the second channel are locked before the first one's types, and in the order of ids."""
+    world = make_world()
+    account_id = world.account.pk
+    with account_scope(account_id):
+        second = inboxes.add_channel_account(
+            world.channel.inbox, channel="email", name="Second", address="second@nordlys.example"
+        )
+        for channel in (world.channel, second):
+            keep_a_list(world, channel)
+        [low] = arrive(second, "Low")
+        [high] = arrive(world.channel, "High")
+    assert low < high
+    with account_scope(account_id):
+        availability.set_by_hand(account_id, world.grace.pk, Status.AVAILABLE, by=Actor.user(world.grace.pk))
+    due = [
+        DueTimer(n, account_id, waiting.DRAIN, str(n), clock.now(), {"channel": pk, "event": None, "after": None})
+        for n, pk in enumerate((world.channel.pk, second.pk))
+    ]  # fmt: skip
+    is_held = threading.Event()
+
+    def serve() -> None:
+        assert is_held.wait(PATIENCE)
+        wiring.serve_the_rest(account_id, due)
+
+    def change() -> None:
+        locked(low)
+        is_held.set()
+        until_somebody_waits()
+        locked(high)
+
+    in_threads(account_id, serve, change)
+
+    with account_scope(account_id):
+        assert set(Ticket.objects.values_list("owner_id", flat=True)) == {world.grace.pk}
+    assert_counted()
+    assert_listed()
+
+
+@pytest.mark.race
+@pytest.mark.django_db(transaction=True)
+def test_who_serves_as_a_channel_opens_does_not_wait_for_the_timer_that_opens_it(wired):
+    """R-ROUTE-81, R-ROUTE-53: its handler waits for the tickets that are held here."""
+    world = make_world()
+    account_id = world.account.pk
+    with clock.stopped(NOON):
+        with account_scope(account_id):
+            keep_a_list(world, world.channel)
+            [ticket] = arrive(world.channel, "A")
+        with account_scope(account_id):
+            RoutingRule.objects.update(hours_zone="UTC", hours_blocks=[[NOON.weekday(), 13 * 60, 14 * 60]])
+            asked = waiting.in_order(account_id)
+            waiting.go_on(account_id, asked, (), None, NOON)
+            [key] = [one for one in timers.keys(account_id, waiting.DRAIN) if one.startswith("open:")]
+        is_held, rings = threading.Event(), threading.Event()
+
+        def ring() -> None:
+            assert is_held.wait(PATIENCE)
+            timers.drop_timer(account_id, waiting.DRAIN, key)  # as the loop does before it calls the handler
+            rings.set()
+            locked(ticket)
+
+        def serve() -> None:
+            locked(ticket)
+            is_held.set()
+            assert rings.wait(PATIENCE)
+            until_somebody_waits()
+            waiting.go_on(account_id, asked, (), None, NOON)
+
+        in_threads(account_id, ring, serve)
