@@ -14,6 +14,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from deskhand.accounts import audit
+from deskhand.accounts import queries as people
 from deskhand.accounts.plans import Feature, has_in_sql
 from deskhand.crm.records.models import TicketType
 from deskhand.events.types import Actor
@@ -163,8 +164,8 @@ def set_limits(
 ) -> None:
     """Give all of them these limits; None binds nothing, 0 lets nothing through (R-CAP-11, R-CAP-12). Safe to repeat.
 
-    `share` None leaves each theirs. Raises Invalid for a number that can't be one. The number of queries grows with those
-    whose limits change alone: each has an audit entry.
+    `share` None leaves each theirs. Raises Invalid for a number that can't be one, and for who has no seat (R-CAP-1), whom
+    limits can only be taken from. The number of queries grows with those whose limits change alone: each has an audit entry.
     """
     wanted = {column: (by_type or {}).get(kind) for kind, column in BY_TYPE.items()}
     for name, number in {"total": total, **wanted}.items():
@@ -175,7 +176,7 @@ def set_limits(
 
 
 def set_shares(account_id: int, user_ids: Collection[int], share: int, *, by: Actor) -> None:
-    """Give all of them this share; their limits stay. Raises Invalid. Safe to repeat."""
+    """Give all of them this share; their limits stay. Raises Invalid as `set_limits`. Safe to repeat."""
     _change(account_id, user_ids, {"share": share}, by)
 
 
@@ -193,6 +194,7 @@ def _change(account_id: int, user_ids: Collection[int], values: Mapping[str, Any
             for user_id in sorted(set(user_ids))
         ]
         changed = [row for row in rows if _facts(row) != _facts(before.get(row.user_id))]
+        _check_seats(account_id, [row.user_id for row in changed if _binds(row)])
         Capacity.objects.bulk_create(
             changed, update_conflicts=True, unique_fields=["account_id", "user_id"], update_fields=_LIMITS
         )  # fmt: skip
@@ -208,6 +210,22 @@ def _facts(row: Capacity | None) -> dict[str, Any]:
     return {
         name: getattr(row, name) for name in ("measure", "total", "call", "message", "email_other", "share")
     }
+
+
+def _binds(row: Capacity) -> bool:
+    return row.share != 100 or any(getattr(row, name) is not None for name in ("total", *BY_TYPE.values()))
+
+
+def _check_seats(account_id: int, user_ids: Sequence[int]) -> None:
+    """R-CAP-1"""
+    lacking = sorted(set(user_ids) - people.can_own(account_id, user_ids)) if user_ids else []
+    if lacking:
+        names = people.names_of(lacking)
+        raise Invalid(
+            _("Routing gives nothing to %(names)s, so there is nothing to limit: only who has a seat can be given tickets.")
+            % {"names": ", ".join(names.get(pk, str(pk)) for pk in lacking)},
+            field="user", value=lacking, hint=_("Give them a seat first, or leave them out."),
+        )  # fmt: skip
 
 
 def set_settings(account_id: int, settings: Settings, *, by: Actor, now: datetime | None = None) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from deskhand.accounts import teams
-from deskhand.accounts.models import AuditEntry, Team
+from deskhand.accounts.models import AuditEntry, Membership, Team
 from deskhand.automation import folders, integrations, lanes, secrets, templates, timing, triggers, workflows
 from deskhand.automation.actions.forms import Around, Input
 from deskhand.automation.actions.registry import ACTIONS
@@ -588,6 +588,15 @@ def test_limits_and_what_counts_come_and_go_with_the_document(full: World) -> No
 
     assert exported(full) == given
     assert capacity.settings_of(account) == settings
+    Membership.objects.filter(user_id=full.grace.pk).update(has_seat=False)
+    assert plan.plan(account, given).changes == []
+    ada_only = [item for item in given["capacity"] if item["share"] == 50]
+    plan.apply(account, {"capacity": ada_only}, delete=True)
+    with pytest.raises(Invalid, match="only who has a seat") as refused:
+        plan.plan(account, {"capacity": given["capacity"]})
+    assert refused.value.field == "capacity.user"
+    Membership.objects.filter(user_id=full.grace.pk).update(has_seat=True)
+    plan.apply(account, {"capacity": given["capacity"]})
     assert plan.plan(account, given).changes == []
     with pytest.raises(Invalid, match="no status"):
         plan.plan(account, {"effort": [{"excluded_statuses": ["nowhere"]}]})

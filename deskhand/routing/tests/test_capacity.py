@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from django.db import connection, transaction
@@ -16,7 +17,7 @@ from hypothesis import settings as given_with
 from hypothesis import strategies as st
 
 from deskhand.accounts import accounts
-from deskhand.accounts.models import AuditEntry, Membership, Plan
+from deskhand.accounts.models import AuditEntry, Membership, Plan, User
 from deskhand.accounts.plans import Feature
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import tickets
@@ -259,13 +260,50 @@ def test_decisions_replay_where_limits_points_and_shares_bind(desk, strategy, we
     desk.route(desk.tickets(4, ticket_type=MESSAGE), ticket_type=MESSAGE)
     desk.route(desk.tickets(5, channel_account_id=CHAT), channel=CHAT)
     desk.route(desk.tickets(6))
-    limit(desk, *desk.users, total=0)
+    limit(desk, "ada", "bob", "cat", "eve", total=0)
     desk.route(desk.tickets(2))
 
     kept = list(Decision.objects.order_by("id"))
     chosen = [replaying.replay(one).chosen for one in kept]
     assert [one and one.user_id for one in chosen] == [one.user_id for one in kept]
     assert {one.reason for one in kept} >= {Reason.ASSIGNED, Reason.ALL_DROPPED}
+
+
+@pytest.mark.parametrize("lack", ["nils", "gone", "stranger", "stopped"])
+def test_only_who_has_a_seat_has_a_limit(two, lack):
+    """R-CAP-1: whoever sets it; of several, none gets theirs."""
+    stranger = User.objects.create(username="zoe", email="zoe@example.org", name="Zoe")
+    two.person("stopped", active=False)
+    who = {"nils": two.nils, "gone": 999_999, "stranger": stranger.pk, "stopped": two.stopped}[lack]
+    name = {"nils": "Nils", "gone": "999999", "stranger": "Zoe", "stopped": "Stopped"}[lack]
+
+    for set_one in (
+        partial(capacity.set_limits, total=3),
+        partial(capacity.set_limits, measure=Measure.BY_TYPE, by_type={CALL: 0}),
+        partial(capacity.set_limits, share=99),
+        partial(capacity.set_shares, share=50),
+    ):
+        with pytest.raises(Invalid, match=f"gives nothing to {name},") as refused:
+            set_one(two.id, [two.ada, who], by=SYSTEM)
+        assert (refused.value.field, refused.value.value) == ("user", [who])
+        assert "seat" in refused.value.hint
+    assert not Capacity.objects.exists()
+    assert not AuditEntry.objects.filter(action=capacity.CHANGED).exists()
+
+
+def test_who_loses_the_seat_can_be_rid_of_the_limit_and_keeps_it_till_then(two):
+    """R-CAP-1, R-CAP-11: saying the same again is no change."""
+    limit(two, "bob", total=3, share=40)
+    Membership.objects.filter(user_id=two.bob).update(has_seat=False)
+
+    limit(two, "bob", total=3, share=40)
+    with pytest.raises(Invalid):
+        limit(two, "bob", total=2)
+    assert Capacity.objects.get(user_id=two.bob).total == 3
+
+    limit(two, "bob", share=100)
+
+    assert Capacity.objects.get(user_id=two.bob).total is None
 
 
 # -- Plans --------------------------------------------------------------------------------------------------------
@@ -514,7 +552,7 @@ def test_of_limits_by_type_the_nearest_is_shown(desk):
 
 
 def test_as_many_queries_for_many_people_as_for_few(desk):
-    limit(desk, *desk.users, total=5)
+    limit(desk, "ada", "bob", "cat", "eve", total=5)
     configure(desk, weighs=True)
 
     def queries_for(users):

@@ -107,7 +107,7 @@ def save(request: AccountRequest) -> HttpResponse:
     try:
         _save(request, [pk for pk in ids if pk is not None])
     except Invalid as refusal:
-        errors = {refusal.field: words_of(refusal)}
+        errors = {"ids" if refusal.field == "user" else refusal.field: words_of(refusal)}
         typed = _form(request.POST.get("measure") == Measure.BY_TYPE, _texts(request.POST), errors)
         return _page(request, typed, set(ids), 422)
     messages.success(request, ngettext("%(num)s person's limits are saved.", "The limits of %(num)s people are saved.", len(ids)) % {"num": len(ids)})  # fmt: skip
