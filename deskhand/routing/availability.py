@@ -18,13 +18,14 @@ from deskhand.accounts.types import Viewer
 from deskhand.events import log
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import calendars, clock, timers
-from deskhand.kernel.calendars import Block, WeeklyHours
+from deskhand.kernel.calendars import WeeklyHours
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.errors import Conflict, Forbidden, Invalid, NotFound
 from deskhand.kernel.timers import DueTimer
 from deskhand.routing import away_states, edges
 from deskhand.routing.edges import Absence, Facts, Manual, State
+from deskhand.routing.hours import of_blocks
 from deskhand.routing.models import (
     Availability,
     AvailabilityChange,
@@ -266,7 +267,7 @@ def has_own_hours(account_id: int, user_id: int) -> bool:
 
 def default_hours(account_id: int) -> WeeklyHours | None:
     row = DefaultHours.objects.filter(account_id=account_id).first()
-    return _read(row) if row else None
+    return of_blocks(row.zone, row.blocks) if row else None
 
 
 def _facts_of(account_id: int, user_id: int, current: Availability | None = None) -> Facts:
@@ -277,7 +278,7 @@ def _facts_of(account_id: int, user_id: int, current: Availability | None = None
 
 def _facts(account_id: int, user_ids: Collection[int]) -> dict[int, Facts]:
     own = {"account_id": account_id, "user_id__in": list(user_ids)}
-    hours = {row.user_id: _read(row) for row in WorkingHours.objects.filter(**own)}
+    hours = {row.user_id: of_blocks(row.zone, row.blocks) for row in WorkingHours.objects.filter(**own)}
     without = default_hours(account_id) if set(user_ids) - hours.keys() else None
     manual = {row.user_id: _manual(row) for row in Availability.objects.filter(**own)}
     absences: dict[int, list[Absence]] = defaultdict(list)
@@ -293,10 +294,6 @@ def _manual(row: Availability) -> Manual | None:
     if not (row.manual_status and row.manual_at):
         return None
     return Manual(Status(row.manual_status), row.manual_at, row.manual_away_state_id, row.manual_note)
-
-
-def _read(row: WorkingHours | DefaultHours) -> WeeklyHours | None:
-    return WeeklyHours(row.zone, tuple(Block(*block) for block in row.blocks)) if row.blocks else None
 
 
 def stored(hours: WeeklyHours) -> list[list[int]]:

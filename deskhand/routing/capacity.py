@@ -207,9 +207,7 @@ def _change(account_id: int, user_ids: Collection[int], values: Mapping[str, Any
 
 def _facts(row: Capacity | None) -> dict[str, Any]:
     row = row or Capacity()
-    return {
-        name: getattr(row, name) for name in ("measure", "total", "call", "message", "email_other", "share")
-    }
+    return {name: getattr(row, name) for name in _LIMITS}
 
 
 def _binds(row: Capacity) -> bool:

@@ -6,7 +6,7 @@ What stands in no column (loads, the tie and how it was broken) is worked out ag
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
@@ -87,7 +87,8 @@ def explain(decision: Decision) -> Explanation:
     """Tell the decision in the language in use. A fixed number of queries."""
     pools = replaying.pools_of(decision)
     replayed = replaying.replay(decision) if decision.batch_id else None
-    names = _names(decision, pools)
+    of_decision = {user_id for user_id in (decision.user_id, decision.left_user_id) if user_id}
+    names = _named(_people(pools) | of_decision)
     full = _full(decision, replayed, names) if replayed else ()
     choice = _Choice.of(decision, replayed)
     details = tuple(_details(decision, pools, replayed, choice, names))
@@ -145,12 +146,7 @@ def foresee(
     draft, ledger, room = assign.foresee(account_id, channel_account_id, now, ticket_type)
     weighs = capacity.binding(account_id).weighs
     pools = list(draft.pools)
-    wanted = {
-        user_id
-        for pool in pools
-        for user_id in (*pool.sifted.eligible, *(one for one, _ in pool.sifted.dropped))
-    }
-    names = _Names(User.objects.filter(pk__in=wanted).values_list("id", "name"))
+    names = _named(_people(pools))
     last = pools[-1].sifted.eligible if pools else ()
     able = [user_id for user_id in last if room.fits(user_id, ticket_type, draft.ticket.points)]
     full = [user_id for user_id in last if user_id not in able]
@@ -177,8 +173,7 @@ def foresee_call(account_id: int, channel_account_id: int, now: datetime) -> For
     plan = ringing.of_call(account_id, channel_account_id, (), now)
     rung = [user_id for ring in plan.rings for user_id in ring.user_ids]
     ledgers, _held = loads.present(account_id, rung, now, ticket_types=[ringing.CALL])
-    wanted = {*rung, *(user_id for user_id, _drop in plan.dropped)}
-    names = _Names(User.objects.filter(pk__in=wanted).values_list("id", "name"))
+    names = _named({*rung, *(user_id for user_id, _drop in plan.dropped)})
     takers = tuple((pk, names[pk], ledgers[ringing.CALL].loads.get(pk, 0)) for pk in rung)
     passed = tuple(Passed(pk, names[pk], str(DROPS[drop])) for pk, drop in plan.dropped if drop)
     return Foreseen(_would_ring(plan, names), rung[0] if rung else None, takers, passed)
@@ -325,11 +320,14 @@ class _Names(dict[int, str]):
         return _("user %(id)s") % {"id": user_id}
 
 
-def _names(decision: Decision, pools: Iterable[Pool]) -> _Names:
-    wanted = {user_id for user_id in (decision.user_id, decision.left_user_id) if user_id}
-    for pool in pools:
-        wanted |= {user_id for user_id, _drop in pool.sifted.dropped} | set(pool.sifted.eligible)
-    return _Names(User.objects.filter(pk__in=wanted).values_list("id", "name"))
+def _named(user_ids: Collection[int]) -> _Names:
+    return _Names(User.objects.filter(pk__in=user_ids).values_list("id", "name"))
+
+
+def _people(pools: Iterable[Pool]) -> set[int]:
+    """All who were looked at, dropped or not."""
+    sifted = [pool.sifted for pool in pools]
+    return {pk for one in sifted for pk in (*one.eligible, *(dropped for dropped, _drop in one.dropped))}
 
 
 def _headline(

@@ -40,7 +40,7 @@ class Agent:
 
     @property
     def is_full(self) -> bool:
-        return self.limit is not None and self.held >= self.limit
+        return Hold(self.held, self.limit).is_full
 
 
 # Deltas not folded yet are added and tickets grown too old are left out, so the figures are of this moment. Of limits by
