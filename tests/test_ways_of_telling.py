@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from threading import Thread
 
 import pytest
 from django.conf import settings
@@ -25,6 +26,7 @@ from deskhand.events import dispatch
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock, timers
 from deskhand.kernel.database import sql
+from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.errors import Invalid, NotFound
 from deskhand.kernel.timers import DueTimer, TimerLoop
 from deskhand.notifications import (
@@ -40,10 +42,12 @@ from deskhand.notifications import (
 from deskhand.notifications.leaving import Leaving, Said, leave
 from deskhand.notifications.models import Browser, Chat, Mailed, Notification, PushKey
 from deskhand.notifications.types import Concerned, Topic
-from deskhand.notifications.wishes import Default, ForAll, Ways
+from deskhand.notifications.wishes import Default, Way, Ways
 from deskhand.routing import availability
 from deskhand.routing.types import Status
+from deskhand.testing.races import until_somebody_waits
 from deskhand.testing.sites import calling_site
+from deskhand.testing.world import make_world
 
 
 @pytest.fixture
@@ -89,7 +93,7 @@ def say(world, topic, ways, *, is_locked=False):
 
 def test_what_is_locked_counts_more_than_what_one_chose_and_switched_off_R_NOT_12(world, mention):
     wishes.choose(world.account.pk, world.bob.pk, {Topic.MENTION: Ways(bell=True)})
-    wishes.set_for_all(world.account.pk, world.bob.pk, ForAll(off=["mail"]))
+    wishes.switch(world.account.pk, world.bob.pk, Way.MAIL, is_on=False)
     say(world, Topic.MENTION, Ways(mail=True), is_locked=True)
 
     mention()
@@ -125,7 +129,7 @@ def test_who_switched_all_off_that_they_chose_is_not_asked_about_nobodys_tickets
     wishes.choose(world.account.pk, world.bob.pk, {Topic.UNASSIGNED: Ways(mail=True)})
     wishes.choose(world.account.pk, world.grace.pk, {Topic.UNASSIGNED: Ways(bell=True, mail=True)})
     for user in (world.bob, world.grace):
-        wishes.set_for_all(world.account.pk, user.pk, ForAll(off=["mail"]))
+        wishes.switch(world.account.pk, user.pk, Way.MAIL, is_on=False)
 
     assert wishes.asking_for(world.account.pk, Topic.UNASSIGNED) == {world.grace.pk}
 
@@ -144,15 +148,42 @@ def test_a_lock_is_kept_in_the_log_R_NOT_12(world):
 
 
 def test_a_way_that_is_off_brings_nothing_and_its_topics_stay_chosen_R_NOT_5(world, mention):
-    wishes.set_for_all(world.account.pk, world.bob.pk, ForAll(off=["mail"]))
+    wishes.switch(world.account.pk, world.bob.pk, Way.MAIL, is_on=False)
     mention()
     assert mails_to(world.bob) == []
     assert len(lines(world, world.bob)) == 1
     assert wishes.of_many(world.account.pk, [world.bob.pk]).choice(world.bob.pk, Topic.MENTION).mail
 
-    wishes.set_for_all(world.account.pk, world.bob.pk, ForAll())
+    wishes.switch(world.account.pk, world.bob.pk, Way.MAIL, is_on=True)
     mention()
     assert len(mails_to(world.bob)) == 1
+
+
+@pytest.mark.race
+@pytest.mark.django_db(transaction=True)
+def test_of_two_ways_that_are_switched_off_at_once_both_are_off_R_NOT_5():
+    made = make_world()
+    account_id, user_id = made.account.pk, made.bob.pk
+    wishes.set_quiet(account_id, user_id, False)
+
+    def switch_off(way):
+        try:
+            wishes.switch(account_id, user_id, way, is_on=False)
+        finally:
+            connection.close()
+
+    others = [Thread(target=switch_off, args=[way], daemon=True) for way in (Way.MAIL, Way.PUSH)]
+    with account_scope(account_id):
+        sql.rows("select id from notifications_personal for update")
+        for other in others:
+            other.start()
+        until_somebody_waits()
+    for other in others:
+        other.join(20)
+
+    with account_scope(account_id):
+        mine = wishes.for_all(account_id, user_id)
+    assert (sorted(mine.off), mine.is_quiet) == (["mail", "push"], False)
 
 
 def test_who_clears_all_is_told_of_nothing_until_they_follow_the_account_again_R_NOT_5(world, mention):
@@ -273,7 +304,8 @@ def test_nothing_is_pushed_or_posted_against_wish_quiet_or_right(
     if way == "chosen otherwise":
         wishes.choose(account_id, bob.pk, {Topic.MENTION: Ways(bell=True)})
     elif way == "switched off":
-        wishes.set_for_all(account_id, bob.pk, ForAll(off=["push", "chat"]))
+        for way in (Way.PUSH, Way.CHAT):
+            wishes.switch(account_id, bob.pk, way, is_on=False)
     elif way == "away":
         availability.set_by_hand(account_id, bob.pk, Status.AWAY, by=SYSTEM)
     replies.comment(ticket_id, f"@{bob.username} look", by=world.ada)
@@ -440,7 +472,7 @@ def test_who_went_away_gets_the_digest_when_they_are_back_R_NOT_14(world, mentio
 def test_who_wants_no_mail_any_more_gets_no_digest_R_NOT_5(world, mention, few):
     for _n in range(3):
         mention()
-    wishes.set_for_all(world.account.pk, world.bob.pk, ForAll(off=["mail"]))
+    wishes.switch(world.account.pk, world.bob.pk, Way.MAIL, is_on=False)
 
     ring(digests.KIND)
 

@@ -29,7 +29,7 @@ from deskhand.notifications import describing, reading, telling, wishes
 from deskhand.notifications import tasks as tasks_told
 from deskhand.notifications.models import Notification
 from deskhand.notifications.types import Concerned, Topic
-from deskhand.notifications.wishes import Default, ForAll, Ways
+from deskhand.notifications.wishes import Default, Ways
 from deskhand.routing import availability, rules
 from deskhand.routing.types import Assignment, Option, Reason, Status
 
@@ -589,7 +589,7 @@ def test_who_is_away_gets_no_mail_and_finds_it_in_the_bell(world, owned, settle)
 
 def test_who_wants_mail_all_the_same_gets_it(world, owned, settle):
     availability.set_by_hand(world.account.pk, world.bob.pk, Status.AWAY, by=SYSTEM)
-    wishes.set_for_all(world.account.pk, world.bob.pk, ForAll(is_quiet=False))
+    wishes.set_quiet(world.account.pk, world.bob.pk, False)
     mention(world, owned, settle)
 
     assert len(mails_to(world.bob)) == 1

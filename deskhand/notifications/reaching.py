@@ -14,10 +14,12 @@ from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from deskhand.accounts import audit
 from deskhand.delivery import calls, chats, outbox, push
 from deskhand.delivery.models import OutboxEntry, State
 from deskhand.delivery.push import Message
 from deskhand.delivery.types import Answered, NewSend
+from deskhand.events.types import Actor
 from deskhand.kernel import crypto
 from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.errors import Invalid, NotFound
@@ -164,14 +166,40 @@ def set_chat(account_id: int, user_id: int, service: str, address: str) -> None:
         raise Invalid(refusal.message, field="address") from refusal
     sealed = crypto.encrypt(address, account_id=account_id, purpose=PURPOSE)
     with account_scope(account_id):
-        forget_chat(account_id, user_id)
-        Chat.objects.create(account_id=account_id, user_id=user_id, service=service, address=sealed)
+        before = _drop_chat(account_id, user_id)
+        made = Chat.objects.create(account_id=account_id, user_id=user_id, service=service, address=sealed)
+        _audit("user.chat_set", made, before, made)
 
 
 def forget_chat(account_id: int, user_id: int) -> None:
-    own = Chat.objects.filter(account_id=account_id, user_id=user_id)
-    _drop_waiting(account_id, CHAT, list(own.values_list("pk", flat=True)))
-    own.delete()
+    with account_scope(account_id):
+        if before := _drop_chat(account_id, user_id):
+            _audit("user.chat_removed", before, before, None)
+
+
+def _drop_chat(account_id: int, user_id: int) -> Chat | None:
+    """Returns what there was."""
+    found = Chat.objects.select_for_update().filter(account_id=account_id, user_id=user_id).first()
+    if found is not None:
+        _drop_waiting(account_id, CHAT, [found.pk])
+        Chat.objects.filter(pk=found.pk).delete()
+    return found
+
+
+def _audit(action: str, about: Chat, before: Chat | None, after: Chat | None) -> None:
+    """With whom it goes to, and not with the address, which is a secret."""
+    was, became = (
+        {"address": f"{chats.NAMES[one.service]}, {_place(one)}"} if one else {} for one in (before, after)
+    )
+    by = Actor.user(about.user_id)  # nobody sets another's
+    audit.record(action, by=by, target_type="user", target_id=about.user_id, before=was, after=became)
+
+
+def _place(chat: Chat) -> str:
+    """Whom it goes to, without the path, which is a secret; "" once its key is gone."""
+    if not _is_readable(chat.account_id, chat.address):
+        return ""
+    return calls.Call("POST", _opened(chat.address, chat.account_id)).place
 
 
 def _drop_waiting(account_id: int, kind: str, ids: Sequence[int]) -> None:
@@ -248,10 +276,7 @@ class Reached:
 
     @property
     def chat_place(self) -> str:
-        """Whom it goes to, without the path, which is a secret."""
-        if self.chat is None or not _is_readable(self.chat.account_id, self.chat.address):
-            return ""
-        return calls.Call("POST", _opened(self.chat.address, self.chat.account_id)).place
+        return _place(self.chat) if self.chat else ""
 
 
 def reached(account_id: int, user_id: int) -> Reached:
@@ -282,4 +307,4 @@ def let_go(account_id: int, user_id: int) -> None:
     own = Browser.objects.filter(account_id=account_id, user_id=user_id)
     _drop_waiting(account_id, BROWSER, list(own.values_list("pk", flat=True)))
     own.delete()
-    forget_chat(account_id, user_id)
+    _drop_chat(account_id, user_id)

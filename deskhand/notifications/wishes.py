@@ -202,11 +202,28 @@ def for_all(account_id: int, user_id: int) -> ForAll:
     return ForAll(found.is_quiet, tuple(found.off)) if found else ForAll()
 
 
-def set_for_all(account_id: int, user_id: int, wanted: ForAll) -> None:
+def set_quiet(account_id: int, user_id: int, is_quiet: bool) -> None:
     with account_scope(account_id):
-        Personal.objects.update_or_create(
-            account_id=account_id, user_id=user_id, defaults={"is_quiet": wanted.is_quiet, "off": sorted(wanted.off)}
-        )  # fmt: skip
+        sql.execute(_QUIET, [account_id, user_id, is_quiet])
+
+
+_QUIET = """
+insert into notifications_personal (account_id, user_id, is_quiet) values (%s, %s, %s)
+on conflict (account_id, user_id) do update set is_quiet = excluded.is_quiet
+"""
+
+
+def switch(account_id: int, user_id: int, way: Way, *, is_on: bool) -> None:
+    """Switch one way on or off for all topics; of two switches at once both count (R-NOT-5)."""
+    with account_scope(account_id):
+        off = [] if is_on else [way.value]
+        sql.execute(_SWITCH, [account_id, user_id, off, way.value])
+
+
+_SWITCH = """
+insert into notifications_personal as p (account_id, user_id, off) values (%s, %s, %s)
+on conflict (account_id, user_id) do update set off = array_remove(p.off, %s) || excluded.off
+"""
 
 
 def choose(account_id: int, user_id: int, chosen: Mapping[Topic, Ways]) -> None:

@@ -106,8 +106,7 @@ def save_settings(request: AccountRequest) -> HttpResponse:
     """Each way names the topics that it brings; the others that are offered are off."""
     account_id, user_id = request.viewer.account_id, request.viewer.user_id
     wishes.choose(account_id, user_id, _chosen(request, page.offered(request.viewer)))
-    mine = wishes.for_all(account_id, user_id)
-    wishes.set_for_all(account_id, user_id, replace(mine, is_quiet="quiet" in request.POST))
+    wishes.set_quiet(account_id, user_id, "quiet" in request.POST)
     return _saved(request, "notification-settings")
 
 
@@ -140,10 +139,7 @@ def switch_way(request: AccountRequest, way: str) -> HttpResponse:
     """Switch one way on or off for all topics (R-NOT-5); `on` says which."""
     if way not in set(Way):
         raise NotFound(_("There is no such page."))
-    account_id, user_id = request.viewer.account_id, request.viewer.user_id
-    mine = wishes.for_all(account_id, user_id)
-    off = set(mine.off) - {way} if "on" in request.POST else {*mine.off, way}
-    wishes.set_for_all(account_id, user_id, replace(mine, off=off))
+    wishes.switch(request.viewer.account_id, request.viewer.user_id, Way(way), is_on="on" in request.POST)
     return redirect("notification-settings")
 
 

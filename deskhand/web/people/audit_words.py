@@ -50,6 +50,8 @@ SENTENCES: dict[str, str | Promise] = {
     "user.teams_changed": gettext_lazy("%(who)s changed the teams of %(what)s."),
     "user.sessions_ended": gettext_lazy("%(who)s ended all sessions of %(what)s."),
     "user.updated": gettext_lazy("%(who)s changed the name or the address of %(what)s."),
+    "user.chat_set": gettext_lazy("%(who)s set the address of a chat for their notifications."),
+    "user.chat_removed": gettext_lazy("%(who)s removed the address of the chat for their notifications."),
     "team.created": gettext_lazy("%(who)s made the team %(what)s."),
     "team.updated": gettext_lazy("%(who)s changed the team %(what)s."),
     "team.deleted": gettext_lazy("%(who)s deleted the team %(what)s."),

@@ -362,6 +362,22 @@ def test_a_chat_is_named_tried_and_forgotten_and_its_address_is_never_shown_R_NO
     assert "chat.example" not in grace.get(SETTINGS).content.decode()
 
 
+def test_who_sets_or_removes_the_address_of_a_chat_is_in_the_log_R_NOT_4(grace, ada):
+    """With whom it goes to, and not with the address."""
+    for host in ("chat", "other"):
+        chat = {"service": "mattermost", "address": f"https://{host}.example/hooks/very-secret"}
+        grace.post(f"{SETTINGS}/chat/save", chat)
+    for _n in range(2):  # what is gone is removed no more
+        grace.post(f"{SETTINGS}/chat/remove")
+
+    shown = texts(ada.get("/settings/audit"))
+    was, became = "Mattermost, https://chat.example", "Mattermost, https://other.example"
+    assert "Grace Hopper set the address of a chat for their notifications. Address " + was in shown
+    assert f"Address {was} → {became}" in shown
+    assert shown.count("Grace Hopper removed the address of the chat for their notifications.") == 1
+    assert "very-secret" not in shown
+
+
 @pytest.mark.parametrize("wrong", [{"service": "icq"}, {"address": "nonsense"}, {"address": "https://a:b@chat.example/x"}, {"address": "https://chat.example/" + "x" * 2_000}])  # fmt: skip
 def test_an_address_that_is_none_is_refused_with_why(grace, wrong):
     answer = grace.post(
