@@ -12,6 +12,10 @@ from tests.browser.stage import live_is_up
 
 Step = Callable[[Page], None]
 
+CHAT, LINE = "chat.nordlys.example", "+4520000003"  # addresses of the office's channels beside mail
+#: A point on P-256, as browsers give their keys: the curve's own.
+PUSH_KEY = "BGsX0fLhLEJH-Lzm5WOkQPJ3A32BLeszoPShOUXYmMKWT-NC4v4af5uO5-tKfA-eFivOM1drMV7Oy7ZAaDe_UfU"
+
 
 def settle(page: Page) -> None:
     """Wait until fonts are there and frames have measured themselves."""
@@ -570,6 +574,26 @@ def channel_automation(page: Page) -> None:
     page.goto((page.locator(".channel-name").first.get_attribute("href") or "") + "/automation")
     for more in page.locator(".channel-more > summary").all():
         more.click()
+
+
+def channel_automation_of_chat(page: Page) -> None:
+    _automation_of(page, CHAT)
+
+
+def channel_automation_of_calls(page: Page) -> None:
+    """Hours of the line, and how people are rung."""
+    _automation_of(page, LINE)
+    page.locator("input[name=option][value=USERS_AND_TEAMS]").check()
+    page.locator("input[name=opens]").last.check()
+
+
+def _automation_of(page: Page, address: str) -> None:
+    """Of the channel with this address, which the office of the tests has; the demo's channels all take mail."""
+    channels(page)
+    found = page.locator(".channel-name").get_by_text(address)
+    if not found.count():
+        found = page.locator(".channel-name")
+    page.goto((found.first.get_attribute("href") or "") + "/automation")
 
 
 def channel_sender(page: Page) -> None:
@@ -1265,6 +1289,33 @@ def notification_defaults(page: Page) -> None:
     page.goto("/settings/notifications/defaults")
 
 
+def notification_locked(page: Page) -> None:
+    """One topic is set for everybody."""
+    notification_defaults(page)
+    page.locator("input[name=locked]").first.check()
+    page.locator(".bell-topics + .set-buttons [type=submit]").click()
+    page.locator(".toast").wait_for()
+    notification_settings(page)
+    page.locator(".bell-locked").first.scroll_into_view_if_needed()
+
+
+def notification_browsers(page: Page) -> None:
+    """A browser that somebody allowed: one without a service to push to can't be asked itself."""
+    notification_settings(page)
+    if not page.locator("[data-mark]").count():
+        for name, value in {
+            "endpoint": "https://push.example/1",
+            "key": PUSH_KEY,
+            "secret": "A" * 22,
+        }.items():
+            page.locator(f".bell-allow [name={name}]").evaluate(
+                "(field, value) => field.value = value", value
+            )
+        page.locator(".bell-allow").evaluate("(form) => form.submit()")
+    page.locator("[data-mark]").first.wait_for()
+    page.locator("#browsers-title").scroll_into_view_if_needed()
+
+
 def bell(page: Page) -> None:
     page.goto("/inbox/all-open")
     if page.locator("#bell-button").is_visible():
@@ -1377,14 +1428,28 @@ def workflow_replay_stopped(page: Page) -> None:
 
 
 def simulator(page: Page) -> None:
-    """Ada off on Mondays, beside today."""
+    """Ada off on Mondays, beside today: as far as it has come where no worker is at it."""
     page.goto("/settings/routing/simulator")
-    if not page.locator(".sim-headline, #simulation progress, #simulation .notice").count():
+    if not page.locator("#simulation progress").count():
         page.locator("input[name=people]").first.check()
         page.locator("#off").select_option("0")
         page.get_by_role("button", name="Simulate").click()
-    # As far as it has come where no worker is at it; or why not, where no channel has a rule.
-    page.locator(".sim-headline, #simulation progress, #simulation .notice, .field-error").first.wait_for()
+    page.locator(".sim-headline, #simulation progress").first.wait_for()
+
+
+def simulator_done(page: Page) -> None:
+    """What came of one, with all that can be opened."""
+    page.goto("/settings/routing/simulator")
+    if not page.locator(".sim-headline").count():
+        if (
+            page.locator("#simulation progress").count()
+            and page.locator("[aria-labelledby=earlier-title] a").count()
+        ):
+            page.locator("[aria-labelledby=earlier-title] a").last.click()
+        elif not page.locator("#simulation progress").count():
+            simulator(page)
+    page.locator(".sim-headline").wait_for()
+    page.locator("#simulation details").evaluate_all("(all) => all.forEach((one) => { one.open = true; })")
 
 
 def workflow_replay_none(page: Page) -> None:
@@ -1540,6 +1605,8 @@ STATES: dict[str, Step] = {
     "channel": channel,
     "channel-refused": channel_refused,
     "channel-automation": channel_automation,
+    "channel-automation-of-chat": channel_automation_of_chat,
+    "channel-automation-of-calls": channel_automation_of_calls,
     "channel-sender": channel_sender,
     "users": users,
     "user": user,
@@ -1621,6 +1688,7 @@ STATES: dict[str, Step] = {
     "workflow-calls": workflow_calls,
     "workflow-try": workflow_try,
     "simulator": simulator,
+    "simulator-done": simulator_done,
     "workflow-replay": workflow_replay,
     "workflow-replay-stopped": workflow_replay_stopped,
     "workflow-replay-none": workflow_replay_none,
@@ -1647,5 +1715,7 @@ STATES: dict[str, Step] = {
     "notifications": notifications,
     "notification-settings": notification_settings,
     "notification-defaults": notification_defaults,
+    "notification-locked": notification_locked,
+    "notification-browsers": notification_browsers,
     "bell": bell,
 }

@@ -7,6 +7,7 @@ every state in every look.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
@@ -28,15 +29,18 @@ from deskhand.crm.segments import members as segment_members
 from deskhand.crm.segments import segments
 from deskhand.crm.segments.models import SegmentKind
 from deskhand.delivery.models import SinkMail
-from deskhand.desk import replies, threads
+from deskhand.desk import inboxes, replies, threads
 from deskhand.desk.models import Message
 from deskhand.desk.types import InboundMessage, Incoming, Mailbox, StoredFile
 from deskhand.events import dispatch
 from deskhand.events.types import SYSTEM
 from deskhand.kernel import clock, files
-from deskhand.routing import availability, away_states, rules
+from deskhand.kernel.jobs import Job
+from deskhand.routing import availability, away_states, matrix, rules, simulations
 from deskhand.routing.types import Option, Status
+from deskhand.routing.wishes import ALL_DAYS, MADE_UP, Wish
 from deskhand.testing.demo import seed
+from deskhand.testing.world import World
 from deskhand.web.tests.conftest import Office
 from deskhand.web.tests.portals import customer, home
 from deskhand.web.tests.test_system import entry, kept
@@ -177,6 +181,7 @@ def busy(office):
             world.account.pk, world.channel.pk, Option.USERS_AND_TEAMS, team_ids=[world.team.pk], by=SYSTEM,
             user_ids=[world.grace.pk, world.bob.pk], fallback_user_ids=[world.ada.pk],
         )  # fmt: skip
+        _connect_others(world)
         away_states.define(world.account.pk, f"Meeting {LONG}", by=SYSTEM)
         segment = segments.create("contact", f"Members {LONG}", SegmentKind.STATIC, by=SYSTEM)
         segment_members.add(segment.pk, list(Contact.objects.values_list("pk", flat=True)[:3]), by=SYSTEM)
@@ -188,9 +193,29 @@ def busy(office):
         )
         Message.objects.filter(direction="OUT").update(delivery="BOUNCED", delivery_error=f"550 5.1.1 {LONG}")
         User.objects.filter(pk=world.grace.pk).update(name=f"Grace {LONG} Hopper")
+    _simulate(office)
     while dispatch.Dispatcher().run_once():
         pass  # so that all of it can be found
     return office
+
+
+def _connect_others(world: World) -> None:
+    """A chat and a telephone line, each with people who answer."""
+    for kind, address in ((matrix.CHAT, states.CHAT), (matrix.CALLING, states.LINE)):
+        made = inboxes.add_channel_account(world.channel.inbox, channel=kind, name=LONG, address=address)
+        people = [world.grace.pk, world.bob.pk]
+        rules.set_rule(
+            world.account.pk, made.pk, Option.USERS_AND_TEAMS, user_ids=people, kind=kind, by=SYSTEM
+        )
+
+
+def _simulate(office: Office) -> None:
+    """A simulation that is over: nobody works here on those that people begin."""
+    now, account_id = clock.now(), office.world.account.pk
+    people = (office.world.ada.pk, office.world.grace.pk)
+    wish = Wish(now - timedelta(days=7), now, source=MADE_UP, a_day=20, people=people, off=ALL_DAYS, more=1)
+    made = simulations.start(account_id, wish, by=people[0], now=now)
+    simulations.run(Job(1, account_id, {"simulation": made.pk}, threading.Event()))
 
 
 def as_customer(page: Page, office: Office) -> None:
