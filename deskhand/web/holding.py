@@ -24,7 +24,11 @@ def load_text(agent: Agent) -> str:
     """Such as "3/2", over the limit too; without a limit, "3 open"."""
     if agent.limit is None:
         return _("%(count)s open") % {"count": agent.open_tickets}
-    return f"{agent.held}/{agent.limit}"
+    return of_limit(agent.held, agent.limit)
+
+
+def of_limit(held: int, limit: int) -> str:
+    return f"{held}/{limit}"
 
 
 def named(agent: Agent) -> str:
@@ -47,7 +51,7 @@ def bars_of(holds: Mapping[str, Hold]) -> tuple[Bar, ...]:
     """What `capacity.holds_of` says of somebody; full is red."""
     return tuple(
         Bar(
-            str(TYPES[kind]) if kind else "", str(hold.held) if hold.limit is None else f"{hold.held}/{hold.limit}", hold.held,
+            str(TYPES[kind]) if kind else "", str(hold.held) if hold.limit is None else of_limit(hold.held, hold.limit), hold.held,
             hold.limit, "red" if hold.is_full else None,
         )
         for kind, hold in holds.items()

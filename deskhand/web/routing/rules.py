@@ -78,7 +78,10 @@ def _overview(request: AccountRequest, status: int = 200, new: str = "", error: 
     account_id = request.account.pk
     found = verbs.sets(account_id)
     ids = [one.pk for one in found]
-    rules, channels = verbs.rules_of(account_id, ids), _channels(account_id, ids)
+    rules, channels = (
+        verbs.rules_of(account_id, ids),
+        _names(account_id, verbs.channels_following(account_id, ids)),
+    )
     lines = tuple(
         SetLine(one.name, reverse("skill-rule-set", args=[one.pk]), _how_many(len(rules.get(one.pk, ()))), _followed(channels.get(one.pk, ())))
         for one in found
@@ -90,9 +93,8 @@ def _how_many(count: int) -> str:
     return ngettext("%(num)s rule", "%(num)s rules", count) % {"num": count}
 
 
-def _channels(account_id: int, set_ids: Sequence[int]) -> dict[int, list[str]]:
-    """The names of the channels that follow them. Two queries."""
-    following = verbs.channels_following(account_id, set_ids)
+def _names(account_id: int, following: Mapping[int, Sequence[int]]) -> dict[int, list[str]]:
+    """Of the channels that follow sets. One query."""
     ids = {pk for found in following.values() for pk in found}
     names = dict(ChannelAccount.objects.filter(account_id=account_id, pk__in=ids).values_list("pk", "name"))
     return {set_id: [names[pk] for pk in found if pk in names] for set_id, found in following.items()}
@@ -140,10 +142,11 @@ def _one(
     rules = verbs.rules_of(account_id, [set_id]).get(set_id, [])
     names = {skill.id: skill.name for category in skills.categories(account_id) for skill in category.skills}
     asked = Asked(request.viewer, "ticket")
-    channels = _channels(account_id, [set_id]).get(set_id, ())
+    following = verbs.channels_following(account_id, [set_id])
+    channels = _names(account_id, following).get(set_id, ())
     page = SetPage(
         found.pk, found.name, tuple(_line(rule, asked, names) for rule in rules), _followed(channels),
-        bool(verbs.channels_following(account_id, [set_id])), _("%(name)s (copy)") % {"name": found.name},
+        bool(following), _("%(name)s (copy)") % {"name": found.name},
         error, field, typed,
     )  # fmt: skip
     return show(request, KEY, "rule_set", status, page=page)

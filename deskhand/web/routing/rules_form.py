@@ -27,6 +27,7 @@ from deskhand.web.filters.asked import Asked
 from deskhand.web.filters.building import Building, ConditionField
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.refusals import status_of, words_of
+from deskhand.web.routing.skills import category_name
 from deskhand.web.routing.tabs import require, show
 
 KEY = "rules"
@@ -166,7 +167,7 @@ def _show(
 def _groups(request: AccountRequest, chosen: Collection[int]) -> tuple[ChoiceGroup, ...]:
     return tuple(
         ChoiceGroup(
-            _(one.name) if one.is_language else one.name,
+            category_name(one),
             tuple(Choice(str(skill.id), skill.name, skill.id in chosen) for skill in one.skills),
         )
         for one in skills.categories(request.account.pk) if one.skills

@@ -18,6 +18,7 @@ from deskhand.events.types import Actor
 from deskhand.kernel.errors import Conflict, Invalid
 from deskhand.kernel.text import storable
 from deskhand.routing import skills as verbs
+from deskhand.routing.models import SkillCategory
 from deskhand.routing.skills import CategoryRow, SkillRow
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.refusals import status_of, words_of
@@ -97,8 +98,12 @@ def _page(
 
 
 def _category(row: CategoryRow) -> Category:
-    name = _(row.name) if row.is_language else row.name
-    return Category(row.id, name, row.is_language, tuple(map(_chip, row.skills)))
+    return Category(row.id, category_name(row), row.is_language, tuple(map(_chip, row.skills)))
+
+
+def category_name(category: CategoryRow | SkillCategory) -> str:
+    """Deskhand makes the category of languages; the others are called as somebody typed."""
+    return _(category.name) if category.is_language else category.name
 
 
 def _chip(skill: SkillRow) -> Chip:
@@ -178,7 +183,7 @@ def _one(
     skill, account_id = verbs.find(request.account.pk, skill_id), request.account.pk
     uses = verbs.uses_of(account_id, skill_id)
     page = SkillPage(
-        skill.pk, skill.name, _(skill.category.name) if skill.category.is_language else skill.category.name,
+        skill.pk, skill.name, category_name(skill.category),
         tuple(Link(name, reverse("user", args=[pk])) for pk, name in uses.people),
         tuple(Link(name, reverse("team", args=[pk])) for pk, name in uses.teams),
         tuple(Link(f"{rule.rule_set.name}: {rule.name}", reverse("skill-rule", args=[rule.rule_set_id, rule.pk])) for rule in uses.rules),

@@ -20,6 +20,7 @@ from deskhand.routing.skills import CategoryRow
 from deskhand.web.choices import Choice, offered
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.refusals import words_of
+from deskhand.web.routing.skills import category_name
 from deskhand.web.routing.tabs import may_open, require
 
 MAIN, SECOND = "main", "second"
@@ -94,8 +95,9 @@ def _spoken(is_main: bool | None) -> tuple[Choice, ...]:
 
 
 def _group(row: CategoryRow, own: Mapping[int, bool]) -> Group:
-    name = _(row.name) if row.is_language else row.name
-    return Group(name, tuple(Choice(str(one.id), one.name, one.id in own) for one in row.skills))
+    return Group(
+        category_name(row), tuple(Choice(str(one.id), one.name, one.id in own) for one in row.skills)
+    )
 
 
 # ── saving ───────────────────────────────────────────────────────────────────────────────────────────────────────────
