@@ -8,7 +8,9 @@ from babel.lists import format_list
 from django.utils.translation import get_language, gettext_lazy, ngettext
 from django.utils.translation import gettext as _
 
+from deskhand.accounts import plans
 from deskhand.accounts.models import Team, User
+from deskhand.accounts.plans import Feature
 from deskhand.channels.email.causes import Cause
 from deskhand.channels.email.models import EmailAccount, MailboxState
 from deskhand.channels.email.trial import Outcome
@@ -100,7 +102,9 @@ class Named:
         )
         found = Team.objects.filter(account_id=account_id, pk__in=teams)
         self._teams: Mapping[int, str] = dict(found.values_list("id", "name")) if teams else {}
-        has_skills = any(rule.skill_rule_set_id for rule in rules)
+        has_skills = any(rule.skill_rule_set_id for rule in rules) and Feature.SKILLS in plans.features_of(
+            account_id
+        )
         self.skill_rules: Mapping[int, str] = (
             {one.pk: one.name for one in skill_sets.sets(account_id)} if has_skills else {}
         )

@@ -7,7 +7,7 @@ import json
 import pytest
 from django.urls import reverse
 
-from deskhand.accounts.models import Membership
+from deskhand.accounts.models import Account, Membership, Plan
 from deskhand.crm.filters import as_json
 from deskhand.crm.filters.types import Filter, Operator
 from deskhand.crm.schema import properties
@@ -210,3 +210,6 @@ def test_a_channel_says_that_skills_come_first(office, client, mail):
     teams = {"team_ids": [office.world.team.pk], "skill_rule_set_id": mail.pk}
     assert words not in said(Option.TEAMS, **teams)
     assert words in said(Option.USERS_AND_TEAMS, **teams)
+    with office.inside() as world:
+        Account.objects.filter(pk=world.account.pk).update(plan=Plan.PROFESSIONAL)
+    assert words not in said(Option.USERS_AND_TEAMS, **teams)  # nor does routing ask them
