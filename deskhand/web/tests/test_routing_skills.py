@@ -115,13 +115,15 @@ def test_a_user_gets_languages_and_skills_on_their_page(office, client):
 def test_a_plan_without_skills_has_no_pages_about_them(office, client):
     """R-SKILL-1."""
     made(office, "German")
-    assert 'href="/settings/routing"' in client.get("/settings/users").content.decode()
+    assert f'href="{PAGE}"' in client.get("/settings/capacity").content.decode()
     with office.inside() as world:
         Account.objects.filter(pk=world.account.pk).update(plan="professional")
 
     assert client.get(PAGE).status_code == 404
     assert "Skills" not in text_of(client.get(f"/settings/users/{office.world.bob.pk}").content.decode())
-    assert 'href="/settings/routing"' not in client.get("/settings/users").content.decode()
+    capacity = client.get("/settings/routing", follow=True)
+    assert "Capacity" in text_of(capacity.content.decode())
+    assert f'href="{PAGE}"' not in capacity.content.decode()
 
 
 def test_the_page_takes_as_many_queries_for_many_skills(office, client):
