@@ -128,7 +128,7 @@ def page(request: AccountRequest) -> HttpResponse:
     policy.require(request.viewer, Action.EDIT_ROUTING)
     if wants_fragment(request):
         return _part(request)
-    return _answer(request, simulator_form.form(_people(request)))
+    return _answer(request)
 
 
 def _part(request: AccountRequest) -> HttpResponse:
@@ -165,7 +165,8 @@ def _people(request: AccountRequest) -> dict[int, str]:
     return {one.user_id: one.name for one in queries.seated_members(request.viewer.account_id)}
 
 
-def _answer(request: AccountRequest, shown: Form, status: int = 200) -> HttpResponse:
+def _answer(request: AccountRequest, typed: Form | None = None, status: int = 200) -> HttpResponse:
+    """With what was typed; else the form stands as for what is shown, to be tried with something else."""
     known = simulations.newest(request.viewer.account_id)
     chosen = known[0] if known else None
     if "simulation" in request.GET:
@@ -174,6 +175,8 @@ def _answer(request: AccountRequest, shown: Form, status: int = 200) -> HttpResp
         if chosen is None:
             raise NotFound(_("There is no such simulation."))
     names = _names(known, chosen)
+    again = simulator_form.typed_again(Wish.from_json(chosen.wish)) if chosen else None
+    shown = typed or simulator_form.form(_people(request), again)
     context = SimulatorPage(
         reverse("simulator"), shown, _result(chosen, names) if chosen else None,
         tuple(_earlier(one, names) for one in known if one is not chosen),
@@ -260,6 +263,7 @@ def _rows(wish: Wish, today: Outcome, then: Outcome) -> list[Row]:
         )
 
     late = [100 * one.all.late / one.all.count if one.all.count else 0.0 for one in (today, then)]
+    later, fairer = round(late[1] - late[0], 1), round(100 * (then.fairness - today.fairness))
     target = simulator_words.wait(wish.target * 60)
     return [
         counted(_("Tickets"), lambda one: one.count, less=None),
@@ -271,11 +275,11 @@ def _rows(wish: Wish, today: Outcome, then: Outcome) -> list[Row]:
         waited(_("Longest wait"), lambda one: one.longest),
         Row(
             _("No owner within %(time)s") % {"time": target}, _percent(late[0]), _percent(late[1]),
-            _signed(round(late[1] - late[0], 1), _percent), _tone(late[1] - late[0], True), _("Counted in the channel’s or the account’s hours."),
+            _signed(later, _percent), _tone(later, True), _("Counted in the channel’s or the account’s hours."),
         ),
         Row(
             _("How evenly it is shared"), simulator_words.evenness(today.fairness), simulator_words.evenness(then.fairness),
-            _signed(round(100 * (then.fairness - today.fairness)), lambda points: f"{points}"), _tone(today.fairness - then.fairness, True),
+            _signed(fairer, lambda points: f"{points}"), _tone(fairer, False),
             _("Jain’s index: %(today)s today, %(then)s then; 100 is the same for everybody.") % {"today": round(100 * today.fairness), "then": round(100 * then.fairness)},
         ),
     ]  # fmt: skip

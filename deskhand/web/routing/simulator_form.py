@@ -107,6 +107,27 @@ def wish_of(typed: QueryDict, people: Mapping[int, str], zone: str, now: datetim
     )  # fmt: skip
 
 
+def typed_again(wish: Wish) -> QueryDict:
+    """What makes this wish once more."""
+    source = "past" if wish.source == PAST else "made"
+    yes_no = {None: "", True: "yes", False: "no"}
+    typed = QueryDict(mutable=True)
+    typed.setlist("people", [str(pk) for pk in wish.people])
+    for name, value in {
+        "days": f"{source}-{round((wish.until - wish.since) / timedelta(days=1))}", "off": wish.off, "strategy": wish.strategy,
+        "only_available": yes_no[wish.only_available], "wait_list": yes_no[wish.wait_list],
+        "a_day": wish.a_day or None, "more": wish.more or None,
+        **{name: getattr(wish, name) for name in ("percent", "share", "limit", "target")},
+        **{name: _clock(getattr(wish, name)) for name in TIMES},
+    }.items():  # fmt: skip
+        typed[name] = "" if value is None else str(value)
+    return typed
+
+
+def _clock(minutes: int | None) -> str:
+    return "" if minutes is None else f"{minutes // 60:02}:{minutes % 60:02}"
+
+
 def _yes_no(typed: QueryDict, name: str) -> bool | None:
     return {"yes": True, "no": False}.get(typed.get(name, ""))
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
+from django.http import QueryDict
 from django.test.utils import CaptureQueriesContext
 
 from deskhand.kernel import clock
@@ -15,10 +16,11 @@ from deskhand.routing import simulations
 from deskhand.routing.models import RoutingRule, Simulation
 from deskhand.routing.outcomes import Figures, Outcome
 from deskhand.routing.wishes import Wish
-from deskhand.web.routing import simulator_words
-from deskhand.web.tests.conftest import queries_of, text_of
+from deskhand.web.routing import simulator, simulator_form, simulator_words
+from deskhand.web.tests.conftest import queries_of, selected, text_of
 
 PAGE = "/settings/routing/simulator"
+NOW = datetime(2026, 11, 16, 12, tzinfo=UTC)
 ASKED = {"days": "made-7", "a_day": "40", "percent": "100", "target": "60"}
 
 
@@ -70,6 +72,40 @@ def test_bad_input_is_refused_by_its_field_and_kept(office, ruled, ada):
     assert ada.get(f"{PAGE}?simulation=999").status_code == 404
     with office.inside():
         assert Simulation.objects.count() == 0
+
+
+def test_what_is_shown_can_be_tried_with_something_else(office, ruled, ada):
+    """Nothing has to be chosen again: the form stands as it was."""
+    ada.post(f"{PAGE}/begin", {**ASKED, "people": str(office.world.bob.pk), "off": "0", "limit": "3"})
+
+    page = ada.get(PAGE).content.decode()
+
+    assert f'value="{office.world.bob.pk}" checked' in page
+    assert f'value="{office.world.ada.pk}" checked' not in page
+    assert {("0", "on Mondays"), ("made-7", "The next 7 days, made up")} <= set(selected(ada.get(PAGE)))
+    assert 'id="limit" name="limit" inputmode="numeric" autocomplete="off" maxlength="6" value="3"' in page
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "days=past-30&percent=100&target=60&people=1&people=2&off=all&share=50",
+        "days=made-14&percent=250&target=5&a_day=40&limit=0&strategy=RANDOM&only_available=no&wait_list=yes&more=2",
+        "days=past-7&percent=100&target=60&begins=08:30&ends=17:00&opens=00:05&closes=24:00",
+    ],
+)
+def test_the_form_of_a_wish_makes_it_again(typed, noon):
+    people = {1: "Ada", 2: "Bob"}
+    wish = simulator_form.wish_of(QueryDict(typed), people, "Europe/Copenhagen", noon)
+    again = simulator_form.typed_again(wish)
+    assert simulator_form.wish_of(again, people, "Europe/Copenhagen", noon) == wish
+
+
+def test_what_differs_by_less_than_is_shown_is_neither_better_nor_worse():
+    first, second = (Outcome(Figures(9, 9), {}, (0,) * 24, (), fair) for fair in (0.981, 0.984))
+    assert {(row.difference, row.tone) for row in simulator._rows(Wish(NOW, NOW), first, second)} == {
+        ("–", "")
+    }
 
 
 def test_one_can_be_stopped(office, ruled, ada):
