@@ -695,6 +695,7 @@ JOBS: dict[str, jobs.Handler] = {
     undo.JOB: undo.undo_rest,
     replays.JOB: replays.run,
     simulations.JOB: simulations.run,
+    capacity.CHANGE_SETTINGS: capacity.change_settings,
 }
 
 

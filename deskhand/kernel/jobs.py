@@ -85,6 +85,16 @@ def enqueue(kind: str, args: Mapping[str, Any], *, one_by_one: str = "") -> None
     wake.wake(WAKE)
 
 
+def under_way(kind: str) -> list[Mapping[str, Any]]:
+    """What the open account's jobs of the kind were given that are not done yet, oldest first."""
+    found = sql.rows(
+        "select args from procrastinate_jobs where task_name = %s and status in ('todo', 'doing')"
+        " and (args ->> 'account_id')::bigint = %s order by id",
+        [kind, current_account_id()],
+    )
+    return [sql.loads(args)["args"] for (args,) in found]
+
+
 # ── those that failed ────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -18,16 +18,19 @@ from deskhand.accounts import queries as people
 from deskhand.accounts.plans import Feature, has_in_sql
 from deskhand.crm.records.models import TicketType
 from deskhand.events.types import Actor
-from deskhand.kernel import clock
+from deskhand.kernel import clock, jobs
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.errors import Invalid
+from deskhand.kernel.jobs import Job
 from deskhand.routing import loads
 from deskhand.routing.models import Capacity, RoutingSettings
 from deskhand.routing.strategies import Room
 from deskhand.routing.types import Measure, NewTicket, Terms
 
 CHANGED, SETTINGS_CHANGED = "capacity.changed", "routing_settings.changed"
+CHANGE_SETTINGS = "routing.settings"  # a slow job
+AT_ONCE = 5_000  # tickets are counted anew while somebody waits for the page
 MOST = 100_000  # of a limit
 MOST_POINTS = 1_000
 PRIORITIES = ("LOW", "MEDIUM", "HIGH", "URGENT")
@@ -85,14 +88,7 @@ def binding(account_id: int) -> Binding:
 def settings_of(account_id: int) -> Settings:
     """As they are set, whether or not the plan has them. One query."""
     row = RoutingSettings.objects.filter(account_id=account_id).first()
-    if row is None:
-        return Settings()
-    points = row.points
-    return Settings(
-        tuple(row.excluded_stage_ids), row.excluded_after_days, row.excludes_from_load, row.weighs, points.get("types", {}),
-        {int(pk): n for pk, n in points.get("channels", {}).items()}, points.get("priorities", {}), row.ramp_days,
-        row.ramp_from,
-    )  # fmt: skip
+    return _of_columns(vars(row)) if row else Settings()
 
 
 _WORTH = "select t.id, t.channel_account_id, t.priority from crm_ticket t where t.account_id = %s and t.id = any(%s)"
@@ -229,6 +225,55 @@ def _check_seats(account_id: int, user_ids: Sequence[int]) -> None:
 def set_settings(account_id: int, settings: Settings, *, by: Actor, now: datetime | None = None) -> None:
     """Replace what counts how much, and count anew by it. Raises Invalid, naming the field. Safe to repeat."""
     now = now or clock.now()
+    check_settings(settings)
+    with account_scope(account_id):
+        before = settings_of(account_id)
+        if before == settings:
+            return
+        RoutingSettings.objects.update_or_create(account_id=account_id, defaults=_columns(settings))
+        audit.record(
+            SETTINGS_CHANGED, by=by, target_type="account", target_id=account_id, before=_said(before), after=_said(settings)
+        )  # fmt: skip
+        loads.recount(account_id, now)
+
+
+def ask_for_settings(account_id: int, settings: Settings, *, by: int) -> bool:
+    """As `set_settings` at once (True); where many tickets count, by a slow job: counting takes seconds.
+
+    Settings and counters change together, so until then the former ones hold. Raises Invalid, naming the field.
+    """
+    check_settings(settings)
+    with account_scope(account_id):
+        if not (jobs.under_way(CHANGE_SETTINGS) or _is_slow(account_id)):
+            set_settings(account_id, settings, by=Actor.user(by))
+            return True
+        args = {"settings": _columns(settings), "by": by}
+        jobs.enqueue(CHANGE_SETTINGS, args, one_by_one="settings")
+    return False
+
+
+def asked_for(account_id: int) -> Settings | None:
+    """The settings that a slow job has still to make those of the account."""
+    with account_scope(account_id):
+        waiting = jobs.under_way(CHANGE_SETTINGS)
+    return _of_columns(waiting[-1]["settings"]) if waiting else None
+
+
+def change_settings(job: Job) -> None:
+    """Safe to repeat."""
+    settings = _of_columns(job.args["settings"])
+    set_settings(job.account_id, settings, by=Actor.user(job.args["by"]))
+
+
+def _is_slow(account_id: int) -> bool:
+    found = sql.row(
+        "select count(*) from (select from routing_ticketload where account_id = %s limit %s) x", [account_id, AT_ONCE + 1]
+    )  # fmt: skip
+    return found is not None and found[0] > AT_ONCE
+
+
+def check_settings(settings: Settings) -> None:
+    """Raises Invalid, naming the field."""
     check("excluded_after_days", settings.excluded_after_days, 3_650, least=1)
     check("ramp_days", settings.ramp_days, 365)
     check("ramp_from", settings.ramp_from, 100, least=1)
@@ -237,30 +282,32 @@ def set_settings(account_id: int, settings: Settings, *, by: Actor, now: datetim
             check(name, number, MOST_POINTS)
     for number in settings.priorities.values():
         check("priorities", number, MOST_POINTS, least=-MOST_POINTS)
-    with account_scope(account_id):
-        before = settings_of(account_id)
-        if before == settings:
-            return
-        RoutingSettings.objects.update_or_create(
-            account_id=account_id,
-            defaults={
-                "excluded_stage_ids": list(settings.excluded_stage_ids),
-                "excluded_after_days": settings.excluded_after_days,
-                "excludes_from_load": settings.excludes_from_load,
-                "weighs": settings.weighs,
-                "points": {
-                    "types": dict(settings.types),
-                    "channels": {str(pk): n for pk, n in settings.channels.items()},
-                    "priorities": dict(settings.priorities),
-                },
-                "ramp_days": settings.ramp_days,
-                "ramp_from": settings.ramp_from,
-            },
-        )
-        audit.record(
-            SETTINGS_CHANGED, by=by, target_type="account", target_id=account_id, before=_said(before), after=_said(settings)
-        )  # fmt: skip
-        loads.recount(account_id, now)
+
+
+def _columns(settings: Settings) -> dict[str, Any]:
+    """As they are stored."""
+    return {
+        "excluded_stage_ids": list(settings.excluded_stage_ids),
+        "excluded_after_days": settings.excluded_after_days,
+        "excludes_from_load": settings.excludes_from_load,
+        "weighs": settings.weighs,
+        "points": {
+            "types": dict(settings.types),
+            "channels": {str(pk): n for pk, n in settings.channels.items()},
+            "priorities": dict(settings.priorities),
+        },
+        "ramp_days": settings.ramp_days,
+        "ramp_from": settings.ramp_from,
+    }
+
+
+def _of_columns(stored: Mapping[str, Any]) -> Settings:
+    points = stored["points"]
+    return Settings(
+        tuple(stored["excluded_stage_ids"]), stored["excluded_after_days"], stored["excludes_from_load"], stored["weighs"],
+        points.get("types", {}), {int(pk): n for pk, n in points.get("channels", {}).items()}, points.get("priorities", {}),
+        stored["ramp_days"], stored["ramp_from"],
+    )  # fmt: skip
 
 
 def _said(settings: Settings) -> dict[str, Any]:

@@ -17,7 +17,6 @@ from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records.models import TicketType
 from deskhand.crm.schema.defaults import PRIORITIES
 from deskhand.desk import inboxes
-from deskhand.events.types import Actor
 from deskhand.kernel.errors import Invalid
 from deskhand.kernel.text import whole
 from deskhand.routing import capacity
@@ -62,24 +61,29 @@ class EffortForm:
 @require_GET
 def page(request: AccountRequest) -> HttpResponse:
     require(request, KEY)
-    settings = capacity.settings_of(request.account.pk)
-    return show(request, KEY, form=_form(request, settings, _texts_of(settings)))
+    asked = capacity.asked_for(request.account.pk)
+    settings = asked or capacity.settings_of(request.account.pk)
+    return show(
+        request, KEY, form=_form(request, settings, _texts_of(settings)), is_counting=asked is not None
+    )
 
 
 @require_POST
 def save(request: AccountRequest) -> HttpResponse:
     require(request, KEY)
     typed = {name: text[:20] for name, text in request.POST.items() if isinstance(text, str)}
-    before = capacity.settings_of(request.account.pk)
+    asked = capacity.asked_for(request.account.pk)
+    before = asked or capacity.settings_of(request.account.pk)
     try:
         settings = _read(request, request.POST, before)
-        capacity.set_settings(request.account.pk, settings, by=Actor.user(request.user.pk))
+        is_done = capacity.ask_for_settings(request.account.pk, settings, by=request.user.pk)
     except Invalid as refusal:
         form = _form(
             request, before, typed, request.POST.getlist("stages"), {refusal.field: words_of(refusal)}
         )
-        return show(request, KEY, 422, form=form)
-    messages.success(request, _("Saved. Everything is counted by it from now on."))
+        return show(request, KEY, 422, form=form, is_counting=asked is not None)
+    if is_done:
+        messages.success(request, _("Saved. Everything is counted by it from now on."))
     return redirect("effort")
 
 

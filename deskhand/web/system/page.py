@@ -22,7 +22,7 @@ from deskhand.desk.models import Message
 from deskhand.desk.outgoing import REFERENCE
 from deskhand.kernel import jobs
 from deskhand.notifications import pages
-from deskhand.routing import forgetting
+from deskhand.routing import capacity, forgetting
 from deskhand.web import times, troubles
 from deskhand.web.inbox.rows import Label
 from deskhand.web.middleware import AccountRequest
@@ -45,6 +45,7 @@ JOBS = {
     pausing.RELEASE: gettext_lazy("Letting go on what automation held"),
     waking.RECALCULATE: gettext_lazy("Counting a delay anew"),
     retention.FORGET: gettext_lazy("Forgetting old lines of the workflows' log"),
+    capacity.CHANGE_SETTINGS: gettext_lazy("Counting what everybody holds by other settings"),
     forgetting.FORGET: gettext_lazy("Forgetting old decisions of routing"),
 }
 

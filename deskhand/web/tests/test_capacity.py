@@ -12,6 +12,7 @@ from deskhand.kernel import clock
 from deskhand.routing import capacity, loads
 from deskhand.routing.capacity import Hold, Settings
 from deskhand.routing.types import Measure
+from deskhand.testing.jobs import run_jobs
 from deskhand.testing.world import make_user
 from deskhand.web.tests.conftest import queries_of, text_of
 
@@ -211,6 +212,40 @@ def test_a_number_that_can_not_be_is_told_beside_its_field(office, client, name,
     assert f'id="{name}-error"' in refused.content.decode()
     with office.inside() as world:
         assert capacity.settings_of(world.account.pk) == Settings()
+
+
+def test_where_many_tickets_count_a_job_counts_them_and_the_page_says_so(office, client, monkeypatch, wired):
+    """R-CAP-9: settings and counters change together; until then what was there holds, and is still routed by."""
+    monkeypatch.setattr(capacity, "AT_ONCE", 0)
+    bob, ticket = office.world.bob, office.mail()
+    client.post(f"/inbox/all-open/{ticket.pk}/owner", {"owner": f"user:{bob.pk}"})
+    counted(office)
+
+    client.post(f"{EFFORT}/save", {"weighs": "on", "type-EMAIL_OTHER": "6"})
+    client.post(f"{EFFORT}/save", {"weighs": "on", "type-EMAIL_OTHER": "7", "ramp_days": "3"})
+
+    wished = Settings(weighs=True, types={"EMAIL_OTHER": 7}, ramp_days=3)
+    with office.inside() as world:
+        assert (capacity.settings_of(world.account.pk), capacity.asked_for(world.account.pk)) == (
+            Settings(),
+            wished,
+        )
+        assert capacity.holds_of(world.account.pk, [bob.pk], ticket.created_at)[bob.pk][""] == Hold(1, None)
+    page = client.get(EFFORT).content.decode()
+    assert "Until that is done, routing goes by the former ones." in page
+    assert 'value="7"' in page
+    assert client.post(f"{EFFORT}/save", {"ramp_from": "0"}).status_code == 422
+
+    run_jobs()
+
+    with office.inside() as world:
+        assert (capacity.settings_of(world.account.pk), capacity.asked_for(world.account.pk)) == (
+            wished,
+            None,
+        )
+        assert capacity.holds_of(world.account.pk, [bob.pk], ticket.created_at)[bob.pk][""] == Hold(7, None)
+        assert loads.recount(world.account.pk, clock.now()) == {}
+    assert "the former ones" not in client.get(EFFORT).content.decode()
 
 
 def test_holding_is_as_the_settings_say_at_once(office, client):
