@@ -126,7 +126,7 @@ class Names:
             return _FACTS.get(name)
         if prop.column in _COLUMNS:
             return _COLUMNS[prop.column]
-        if name in _MADE_BY:
+        if name in _MADE_BY or prop.is_of_people:
             return Thing.USER
         return Thing.USER if prop.kind is Kind.REF and not prop.column and not prop.read_only else None
 

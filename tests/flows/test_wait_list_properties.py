@@ -14,6 +14,9 @@ from django.test.utils import CaptureQueriesContext
 
 from deskhand.accounts.policy import viewer_for
 from deskhand.automation import records
+from deskhand.config import definitions
+from deskhand.config.names import Names
+from deskhand.crm.filters.as_json import to_json
 from deskhand.crm.filters.evaluate import holds
 from deskhand.crm.filters.types import Filter, Operator
 from deskhand.crm.pipelines.queries import pipelines_of
@@ -290,6 +293,11 @@ def test_who_it_waits_for_is_chosen_and_told_by_name(world, rest):
     words = Words(viewer_for(world.account.pk, world.ada.pk), "ticket")
 
     assert world.grace.name in [one.label for one in words.choices_of("ticket", prop)]
+    names = Names()
+    asked = to_json(replace(ASKED[prop.name], values=(world.grace.pk,)))
+    written = definitions.condition_out(asked, "ticket", names)
+    assert written["values"] == [world.grace.email]
+    assert to_json(definitions.condition_back(written, "ticket", names, "f")) == asked
     assert property_values.words(prop, [world.grace.pk], People({world.grace.pk: "Grace"}, {})) == "Grace"
 
 
