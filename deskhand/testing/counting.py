@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import pytest
+
 from deskhand.accounts.models import Account
 from deskhand.kernel import clock
 from deskhand.kernel.database import sql
@@ -32,3 +36,24 @@ def assert_listed() -> None:
         with account_scope(account.pk):
             found = sql.rows(_LISTED, [])
         assert not found, f"Tickets of {account.slug} don't say whether they wait: {str(found)[:1000]}"
+
+
+@pytest.fixture(autouse=True)
+def counted(request: pytest.FixtureRequest) -> Iterator[None]:
+    """After each test in which all areas are plugged together, counters and wait-lists are what is there, but where it is
+    about those that are not (`drifts`). The scopes that the test opens are closed by then, and what waits for that is done.
+    """
+    names = set(request.fixturenames)
+    marker = request.node.get_closest_marker("django_db")
+    is_stored = marker is not None or {"db", "transactional_db"} & names
+    if not (is_stored and "wired" in names) or request.node.get_closest_marker("drifts"):
+        yield
+        return
+    is_committing = "transactional_db" in names or (marker is not None and marker.kwargs.get("transaction"))
+    request.getfixturevalue("transactional_db" if is_committing else "db")
+    for name in ("noon", "wired"):
+        if name in names:
+            request.getfixturevalue(name)
+    yield
+    assert_counted()
+    assert_listed()
