@@ -149,14 +149,12 @@ def rules_of(account_id: int, channel_account_ids: Iterable[int | None]) -> dict
 
 def _rule_value(row: RoutingRule, nested: Mapping[int, Sequence[int]]) -> Rule:
     def teams(chosen: Sequence[int]) -> tuple[int, ...]:
-        if not row.include_nested_teams:
-            return tuple(chosen)
-        return tuple(dict.fromkeys(below for team in chosen for below in (team, *nested[team])))
+        return rosters.with_nested(chosen, nested if row.include_nested_teams else {})
 
     return Rule(
         row.pk, row.channel_account_id, Option(row.option), Strategy(row.strategy), row.only_available, tuple(row.user_ids),
         teams(row.team_ids), row.include_extra_members, tuple(row.fallback_user_ids), teams(row.fallback_team_ids),
-        row.after_workflows, row.wait_list, Reroute(row.reroute), row.skill_rule_set_id, row.sticky_hours,  row.agent_key, hours.of_rule(row),
+        row.after_workflows, row.wait_list, Reroute(row.reroute), row.skill_rule_set_id, row.sticky_hours, row.agent_key, hours.of_rule(row),
     )  # fmt: skip
 
 
@@ -242,11 +240,8 @@ def _prepare(
         room = capacity.room(account_id, roster.people, held, now)
     turning = [rule.id for rule in picking.values() if rule.strategy is Strategy.ROUND_ROBIN]
     seed = _dice.getrandbits(62) if seed is None else seed
-    closed = frozenset(
-        rule.id for rule in rules.values() if rule.hours and not calendars.is_open(rule.hours, now)
-    )
     return Batch(
-        rules, roster, ledgers, room, _served(account_id, turning), seed, owned, asked, closed, frozenset(agents.known),
+        rules, roster, ledgers, room, _served(account_id, turning), seed, owned, asked, _closed(rules, now), frozenset(agents.known),
         weighs=binding.weighs,
     )  # fmt: skip
 
@@ -263,12 +258,29 @@ def _roster(
     owners = owners if any(rule.option is Option.CONTACT_OWNER for rule in picking.values()) else set()
     owners |= {ticket.leaving.user_id for ticket in to_pick if ticket.leaving}
     owners |= {ticket.last_owner_id for ticket in to_pick if ticket.last_owner_id is not None}
-    users = owners.union(*((*rule.user_ids, *rule.fallback_user_ids) for rule in picking.values()))
-    users = users.union(*((*one.user_ids, *one.relaxed_user_ids) for one in asked.values()))
-    closed = [rule for rule in rules.values() if rule.hours]
-    users = users.union(*(rule.user_ids for rule in closed))
+    # Whose channel is closed now picks nobody, but asks for the teams of its users.
+    return _read_roster(account_id, rules, owners, asked.values(), now)
+
+
+def _read_roster(
+    account_id: int,
+    rules: Mapping[int, Rule],
+    users: Collection[int],
+    asked: Iterable[Asked],
+    now: datetime,
+) -> Roster:
+    """All whom these rules and what is asked of tickets name, and these users."""
+    named = {user_id for rule in rules.values() for user_id in (*rule.user_ids, *rule.fallback_user_ids)}
+    able = {user_id for one in asked for user_id in (*one.user_ids, *one.relaxed_user_ids)}
     teams = {team_id for rule in rules.values() for team_id in (*rule.team_ids, *rule.fallback_team_ids)}
-    return rosters.read(account_id, users, teams, now)
+    return rosters.read(account_id, {*users, *named, *able}, teams, now)
+
+
+def _closed(rules: Mapping[int, Rule], now: datetime) -> frozenset[int]:
+    """The rules whose channels are closed now."""
+    return frozenset(
+        rule.id for rule in rules.values() if rule.hours and not calendars.is_open(rule.hours, now)
+    )
 
 
 def _asked(
@@ -291,10 +303,7 @@ def office(
     asked: Iterable[Asked] = (),
 ) -> Office:
     """What the simulator walks through: these rules, whom they and the tickets name, and how much each may be given."""
-    users = {*owners, *(user_id for one in asked for user_id in (*one.user_ids, *one.relaxed_user_ids))}
-    users = users.union(*((*rule.user_ids, *rule.fallback_user_ids) for rule in rules.values()))
-    teams = {team_id for rule in rules.values() for team_id in (*rule.team_ids, *rule.fallback_team_ids)}
-    roster = rosters.read(account_id, users, teams, now)
+    roster = _read_roster(account_id, rules, set(owners), asked, now)
     facts = availability.facts_of(account_id, roster.people)
     return Office(rules, roster, facts, capacity.terms_of(account_id, roster.people, now))
 
@@ -316,19 +325,9 @@ def foresee(
         room = capacity.room(account_id, roster.people, held, now)
         shown = ledgers[ticket_type].copy(), room.copy()
         served = _read_cycles(account_id, list(picking), is_locked=False)
-        closed = frozenset(
-            rule.id for rule in rules.values() if rule.hours and not calendars.is_open(rule.hours, now)
-        )
         batch = Batch(
-            rules,
-            roster,
-            ledgers,
-            room,
-            served,
-            _dice.getrandbits(62),
-            closed=closed,
-            agents=frozenset(agents.known),
-        )
+            rules, roster, ledgers, room, served, _dice.getrandbits(62), closed=_closed(rules, now), agents=frozenset(agents.known)
+        )  # fmt: skip
         points = (
             capacity.settings_of(account_id).points(ticket_type, channel_account_id, None) if weighs else 1
         )
@@ -368,7 +367,8 @@ def _decide_and_keep(
     drafts = [draft for draft in drafts if draft.user_id is not None or not (is_retry or _is_told(draft))]
     if not drafts:
         return []
-    _keep(account_id, batch, before, drafts, picked, now)
+    keep_decisions(account_id, batch, before, drafts, now)
+    _keep_cycles(account_id, batch.cycles())
     loads.count_picks(
         account_id,
         [
@@ -409,18 +409,6 @@ def _targets(draft: Draft) -> list[int]:
 
 def _is_told(draft: Draft) -> bool:
     return draft.ticket.leaving is not None and draft.ticket.leaving.is_told
-
-
-def _keep(
-    account_id: int,
-    batch: Batch,
-    before: Start,
-    drafts: Sequence[Draft],
-    picked: Sequence[Draft],
-    now: datetime,
-) -> None:
-    keep_decisions(account_id, batch, before, drafts, now)
-    _keep_cycles(account_id, batch.cycles())
 
 
 @dataclass(frozen=True)

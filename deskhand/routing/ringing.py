@@ -38,17 +38,27 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Way:
-    """What a rule says about ringing."""
+class Ringing:
+    """How people are rung, and what callers hear before they may leave a message (R-ROUTE-92..94)."""
 
-    at_once: bool
-    seconds: int
-    unanswered: str
-    closed: str
+    at_once: bool = False
+    seconds: int = 20
+    unanswered: str = ""
+    closed: str = ""
+
+    @classmethod
+    def of(cls, rule: RoutingRule) -> Ringing:
+        return cls(rule.ring_all, rule.ring_seconds, rule.unanswered_message, rule.closed_message)
 
 
 def plan(
-    way: Way, people: Sequence[Person], busy: Collection[int], ledger: Ledger, room: Room, *, is_open: bool
+    way: Ringing,
+    people: Sequence[Person],
+    busy: Collection[int],
+    ledger: Ledger,
+    room: Room,
+    *,
+    is_open: bool,
 ) -> Plan:
     """Ring who is there and idle, the least loaded first, one after another or all at once (R-ROUTE-94)."""
     if not is_open:
@@ -70,13 +80,13 @@ def plan(
 def of_call(account_id: int, channel_account_id: int, busy: Collection[int], now: datetime) -> Plan:
     """The plan for a call that comes in now, by the channel's rule. A fixed number of queries; nothing is locked."""
     rule = queries.rule_for(account_id, channel_account_id) or RoutingRule()
-    way = Way(rule.ring_all, rule.ring_seconds, rule.unanswered_message, rule.closed_message)
+    way = Ringing.of(rule)
     opens = hours.of_rule(rule)
     is_open = opens is None or calendars.is_open(opens, now)
     if not is_open or rule.option != Option.USERS_AND_TEAMS:
         return plan(way, (), (), Ledger(), Room(), is_open=is_open)
     deep = rosters.nested(account_id, rule.team_ids if rule.include_nested_teams else ())
-    teams = list(dict.fromkeys(below for team in rule.team_ids for below in (team, *deep.get(team, ()))))
+    teams = rosters.with_nested(rule.team_ids, deep)
     roster = rosters.read(account_id, rule.user_ids, teams, now)
     people = roster.pool(rule.user_ids, teams, with_extra=rule.include_extra_members)
     weighs = capacity.binding(account_id).weighs

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -53,6 +53,13 @@ def nested(account_id: int, team_ids: Collection[int]) -> dict[int, list[int]]:
         for root, team_id in sql.rows(_NESTED, {"account": account_id, "teams": sorted(found)}):
             found[root].append(team_id)
     return found
+
+
+def with_nested(team_ids: Sequence[int], nested: Mapping[int, Sequence[int]]) -> tuple[int, ...]:
+    """The teams in their order, each followed by those nested in it."""
+    return tuple(
+        dict.fromkeys(below for team_id in team_ids for below in (team_id, *nested.get(team_id, ())))
+    )
 
 
 def read(account_id: int, user_ids: Collection[int], team_ids: Collection[int], now: datetime) -> Roster:

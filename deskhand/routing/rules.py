@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +17,7 @@ from deskhand.kernel.errors import Invalid
 from deskhand.routing import agents, matrix, queries, skill_sets, waiting, waitmarks
 from deskhand.routing.availability import stored
 from deskhand.routing.models import RoutingRule
+from deskhand.routing.ringing import Ringing
 from deskhand.routing.types import Option, Reroute, Strategy
 
 CHANGED = "routing_rule.changed"
@@ -30,16 +30,6 @@ _SHOWN = (
 MOST_STICKY = 24 * 365  # hours
 RING_SECONDS = (5, 120)
 MESSAGE = 500  # characters that a caller hears
-
-
-@dataclass(frozen=True)
-class Ringing:
-    """How people are rung, and what callers hear before they may leave a message (R-ROUTE-92..94)."""
-
-    at_once: bool = False
-    seconds: int = 20
-    unanswered: str = ""
-    closed: str = ""
 
 
 def set_rule(
@@ -140,7 +130,7 @@ def _check_offer(kind: str, rule: RoutingRule) -> None:
     offer = matrix.of(kind)
     rest = [*rule.fallback_user_ids, *rule.fallback_team_ids]
     is_more = bool(rest or rule.wait_list or rule.after_workflows or rule.sticky_hours)
-    is_rung = _ringing(rule) != Ringing()
+    is_rung = Ringing.of(rule) != Ringing()
     others = ", ".join(one.value for one in offer.options)
     wrong = (
         (rule.option not in offer.options, "option", _("This kind of channel can't assign tickets that way."),
@@ -159,10 +149,6 @@ def _check_offer(kind: str, rule: RoutingRule) -> None:
     for is_wrong, field, message, hint in wrong:
         if is_wrong:
             raise Invalid(message, field=field, value=getattr(rule, field, None), hint=hint)
-
-
-def _ringing(rule: RoutingRule) -> Ringing:
-    return Ringing(rule.ring_all, rule.ring_seconds, rule.unanswered_message, rule.closed_message)
 
 
 def _check_agent(option: Option, agent_key: str, before: RoutingRule | None) -> None:

@@ -17,7 +17,7 @@ from deskhand.routing import rules, skills
 from deskhand.routing.availability import stored
 from deskhand.routing.hours import of_rule
 from deskhand.routing.models import RoutingRule
-from deskhand.routing.rules import Ringing
+from deskhand.routing.ringing import Ringing
 from deskhand.routing.types import Option, Reroute, Strategy
 
 _CHOICES = {"option": Option, "strategy": Strategy, "reroute": Reroute}

@@ -62,6 +62,7 @@ from deskhand.routing import capacity, skill_sets, skills
 from deskhand.routing import rules as routing
 from deskhand.routing.hours import of_rule
 from deskhand.routing.models import RoutingRule
+from deskhand.routing.ringing import Ringing
 from deskhand.routing.skill_sets import NewRule
 from deskhand.routing.types import Measure, Option
 from deskhand.testing.world import World, make_world
@@ -549,7 +550,7 @@ def test_a_channels_hours_and_ringing_come_and_go_with_the_document(full: World)
     hours = WeeklyHours("Europe/Oslo", (Block(0, 540, 1020), Block(4, 540, 900)))
     routing.set_rule(
         full.account.pk, line.pk, Option.USERS_AND_TEAMS, user_ids=[full.ada.pk], kind="calling", hours=hours,
-        ringing=routing.Ringing(True, 25, "Nobody is free.", "We are closed."), by=SYSTEM,
+        ringing=Ringing(True, 25, "Nobody is free.", "We are closed."), by=SYSTEM,
     )  # fmt: skip
     routing.set_rule(full.account.pk, full.channel.pk, Option.USERS_AND_TEAMS, user_ids=[full.ada.pk], sticky_hours=8, by=SYSTEM)  # fmt: skip
     given = exported(full)

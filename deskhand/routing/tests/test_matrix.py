@@ -11,7 +11,7 @@ from deskhand.events.types import Actor
 from deskhand.kernel.calendars import Block, WeeklyHours
 from deskhand.kernel.errors import Invalid
 from deskhand.routing import agents, matrix, queries, rules
-from deskhand.routing.rules import Ringing
+from deskhand.routing.ringing import Ringing
 from deskhand.routing.types import Option, Strategy
 
 from .conftest import CHAT, MAIL

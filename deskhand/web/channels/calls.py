@@ -12,7 +12,7 @@ from deskhand.kernel.errors import Invalid
 from deskhand.kernel.text import storable
 from deskhand.routing.hours import of_rule
 from deskhand.routing.models import RoutingRule
-from deskhand.routing.rules import Ringing
+from deskhand.routing.ringing import Ringing
 from deskhand.web.asked import number
 from deskhand.web.channels import rows
 from deskhand.web.channels.rows import Input
