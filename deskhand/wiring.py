@@ -370,18 +370,18 @@ def serve_waiting(account_id: int, events: Sequence[Event]) -> None:
     if not (come or lighter) or not waiting.is_anybody(account_id):
         return
     if come or capacity.binding(account_id).has_limits:
-        _serve(account_id, waiting.in_order(account_id), (come or lighter)[-1].id)
+        _serve(account_id, waiting.in_order(account_id, clock.now()), (come or lighter)[-1].id)
 
 
 def serve_the_rest(account_id: int, due: Sequence[timers.DueTimer]) -> None:
     """Tickets just put on a list, what one batch left over, and channels that have opened. Safe to repeat."""
     new = {ticket_id for timer in due for ticket_id in timer.payload.get("tickets", ())}
-    asked = [(waiting.in_order(account_id, only=new), None)] if new else []
+    asked = [(waiting.in_order(account_id, clock.now(), only=new), None)] if new else []
     for timer in due:
         channel = timer.payload.get("channel")
         if channel is not None:
             after = waiting.place_of(timer.payload)
-            of_channel = waiting.in_order(account_id, channel=channel, after=after)
+            of_channel = waiting.in_order(account_id, clock.now(), channel=channel, after=after)
             asked.append((of_channel, timer.payload["event"]))
     # One after another: all their tickets are locked before any type, as everywhere.
     waiting.hold(account_id, new.union(one.ticket_id for some, _cause in asked for one in some))
@@ -622,7 +622,7 @@ def recount_loads(account_id: int, due: Sequence[timers.DueTimer]) -> None:
     if drift:
         logger.warning("load counters had drifted", account=account_id, counters=len(drift))
     # Tickets that are too old to count leave room, too; asked for in a transaction of its own, since locks are held here.
-    waits = [one.ticket_id for one in waiting.in_order(account_id)]
+    waits = [one.ticket_id for one in waiting.in_order(account_id, now)]
     if waits:
         timers.set_timer(account_id, waiting.DRAIN, "recounted", now + waiting.ONCE_MORE, {"tickets": waits})
     simulations.forget_old(account_id, now)

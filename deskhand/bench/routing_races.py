@@ -343,7 +343,7 @@ def check(office: Office) -> list[str]:
         drift = loads.drift(office.account_id, clock.now())
         broken += [f"counters: {drift}"] * bool(drift)
         broken += _replayed(office)
-        waits = waiting.in_order(office.account_id)
+        waits = waiting.in_order(office.account_id, clock.now())
         made = assign.route(office.account_id, waits, clock.now(), after_workflows=None, is_retry=True)
         broken += [f"ticket {a.ticket_id} waits, and {a.user_id} could take it" for a in made]
     return broken

@@ -10,7 +10,7 @@ import random
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -23,6 +23,7 @@ from deskhand.routing import (
     availability,
     capacity,
     hours,
+    landing,
     loads,
     rosters,
     skill_rules,
@@ -95,6 +96,8 @@ def route(
         batch = _prepare(account_id, rules, to_pick, has_owner, kinds, binding, now, seed)
         known = {ticket.ticket_id: ticket for ticket in to_pick}
         due = [known.get(one.ticket_id, one) for one in due if not _is_back(batch.roster, one)]
+        if is_retry:
+            due = _land(account_id, batch, due, binding, now)
         return _decide_and_keep(account_id, batch, due, now, is_retry) if due else []
 
 
@@ -154,7 +157,7 @@ def _rule_value(row: RoutingRule, nested: Mapping[int, Sequence[int]]) -> Rule:
     return Rule(
         row.pk, row.channel_account_id, Option(row.option), Strategy(row.strategy), row.only_available, tuple(row.user_ids),
         teams(row.team_ids), row.include_extra_members, tuple(row.fallback_user_ids), teams(row.fallback_team_ids),
-        row.after_workflows, row.wait_list, Reroute(row.reroute), row.skill_rule_set_id, row.sticky_hours, row.agent_key, hours.of_rule(row),
+        row.after_workflows, row.wait_list, row.landing_minutes, Reroute(row.reroute), row.skill_rule_set_id, row.sticky_hours, row.agent_key, hours.of_rule(row),
     )  # fmt: skip
 
 
@@ -258,6 +261,7 @@ def _roster(
     owners = owners if any(rule.option is Option.CONTACT_OWNER for rule in picking.values()) else set()
     owners |= {ticket.leaving.user_id for ticket in to_pick if ticket.leaving}
     owners |= {ticket.last_owner_id for ticket in to_pick if ticket.last_owner_id is not None}
+    owners |= {ticket.kept_for for ticket in to_pick if ticket.kept_for is not None}
     # Whose channel is closed now picks nobody, but asks for the teams of its users.
     return _read_roster(account_id, rules, owners, asked.values(), now)
 
@@ -347,6 +351,44 @@ def _read_cycles(account_id: int, rule_ids: Sequence[int], *, is_locked: bool) -
         [account_id, sorted(rule_ids)],
     )
     return {(rule_id, step): (served, number) for rule_id, step, served, number in found}
+
+
+# -- Soft landing -------------------------------------------------------------------------------------------------
+
+
+def _land(
+    account_id: int, batch: Batch, due: Sequence[NewTicket], binding: capacity.Binding, now: datetime
+) -> list[NewTicket]:
+    """Deal out what waits where a rule wants so; keep what falls to who is still to come, and return the rest.
+
+    Without anybody to come, or with a single ticket, there is nothing to deal. Six queries at most where a rule wants it.
+    """
+    found = list(due)
+    for rule in batch.rules.values():
+        own = [one for one in found if one.channel_account_id == rule.channel_account_id]
+        free = [one for one in own if one.may_be_kept and one.kept_for is None and one.leaving is None]
+        if not rule.landing_minutes or len(free) < 2:
+            continue
+        until = now + timedelta(minutes=rule.landing_minutes)
+        away = [user_id for user_id, person in batch.roster.people.items() if not person.is_available]
+        expected = landing.coming(availability.facts_of(account_id, away), now, until) if away else ()
+        if not expected:
+            continue
+        kept = waiting.kept(account_id, expected, now)
+        kept = capacity.weighed(account_id, kept) if binding.weighs and kept else kept
+        dealt = landing.deal(batch, rule, own, expected, kept)
+        to_keep = {
+            one.ticket_id: dealt[one.ticket_id] for one in free if dealt.get(one.ticket_id) in expected
+        }
+        waiting.keep(account_id, rule.channel_account_id, to_keep, until + landing.LATE)
+        found = [
+            replace(one, kept_for=dealt.get(one.ticket_id))
+            if one.may_be_kept and one.kept_for is None
+            else one
+            for one in found
+            if one.ticket_id not in to_keep
+        ]
+    return found
 
 
 # -- Deciding and keeping -----------------------------------------------------------------------------------------

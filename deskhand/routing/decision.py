@@ -40,6 +40,12 @@ class Step(IntEnum):
     SKILLS = 2  # who can do all that is asked and wished for (R-SKILL-12)
     NEEDED_SKILLS = 3  # … all that is asked for (R-SKILL-14)
     LAST_OWNER = 4  # who had to do with the contact last
+    KEPT = 5  # to whom it was dealt when what waited was (routing.landing)
+
+    @property
+    def is_of_one(self) -> bool:
+        """Whether there is nobody to choose from."""
+        return self in (Step.LAST_OWNER, Step.KEPT)
 
 
 OWN, FALLBACK = Step.OWN, Step.FALLBACK
@@ -61,6 +67,7 @@ class Rule:
     fallback_team_ids: tuple[int, ...] = ()
     after_workflows: bool = False
     wait_list: bool = False
+    landing_minutes: int = 0
     reroute: Reroute = Reroute.NEVER
     skill_rule_set_id: int | None = None
     sticky_hours: int = 0
@@ -271,7 +278,13 @@ class Batch:
         return Draft(ticket, turn, _why_nobody(tried), rule.id, None, teams, tuple(tried))
 
     def _in_order(self, rule: Rule, ticket: NewTicket) -> Iterator[Pool]:
-        """Who had to do with the contact last, who has the skills, then whom the rule names (§14.8)."""
+        """Who had to do with the contact last, who has the skills, then whom the rule names (§14.8).
+
+        What was dealt to somebody is theirs alone, for as long as it is kept.
+        """
+        if ticket.kept_for is not None:
+            yield self._of_one(rule, Step.KEPT, ticket.kept_for)
+            return
         if ticket.last_owner_id is not None and self._may_get(rule, ticket.last_owner_id):
             yield self._of_one(rule, Step.LAST_OWNER, ticket.last_owner_id)
         asked = self.asked.get(ticket.ticket_id)
@@ -340,7 +353,7 @@ class Batch:
         Round robin passes over who is full for the ticket's own type, so its picker is told the type with each pick.
         """
         kind = ticket.ticket_type
-        if pool.is_contact_owner or pool.step == Step.LAST_OWNER:
+        if pool.is_contact_owner or Step(pool.step).is_of_one:
             return LoadBalanced(self._field(pool, kind))
         key = (rule.id, pool.cycle, "" if rule.strategy is Strategy.ROUND_ROBIN else kind)
         if key not in self._pickers:

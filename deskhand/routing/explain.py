@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from deskhand.accounts.models import Team, User
+from deskhand.kernel import clock
 from deskhand.routing import assign, capacity, loads, replaying, ringing, strategies, waiting
 from deskhand.routing.decision import FALLBACK, Draft, Pool, Step
 from deskhand.routing.models import Decision
@@ -431,6 +432,10 @@ def _who(pool: Pool, choice: _Choice | None) -> str:
         return _("Assigned to %(name)s, the contact's owner.")
     if pool.step == Step.LAST_OWNER:
         return _("Assigned to %(name)s, who had to do with this contact last.")
+    if pool.step == Step.KEPT:
+        return _(
+            "Assigned to %(name)s, as what had waited was shared out among who was there and who was about to come."
+        )
     if choice is None or len(choice.candidates) == 1:
         return _("Assigned to %(name)s, the only one who could take it.")
     match pool.strategy:
@@ -471,7 +476,7 @@ def _details(
         yield from _choice(pools[-1], choice, names)
     waits = waiting.standing(decision.account_id, decision.ticket_id)
     if waits is not None:
-        yield _("Wait-list"), _place(*waits)
+        yield _("Wait-list"), _place(waits)
     if decision.team_ids:
         yield (
             _("Team"),
@@ -483,13 +488,18 @@ def _details(
         )
 
 
-def _place(place: int, since: datetime) -> str:
+def _place(waits: waiting.Standing) -> str:
     """R-ROUTE-53"""
-    when = date_format(localtime(since), "DATETIME_FORMAT")
+    when = date_format(localtime(waits.since), "DATETIME_FORMAT")
+    if waits.kept_for is not None and waits.kept_until is not None and waits.kept_until > clock.now():
+        name = User.objects.filter(pk=waits.kept_for).values_list("name", flat=True).first() or ""
+        until = date_format(localtime(waits.kept_until), "DATETIME_FORMAT")
+        text = _("In the list since %(when)s, and kept for %(name)s until %(until)s")
+        return text % {"when": when, "name": name, "until": until}
     text = _(
         "Number %(place)s in the list since %(when)s: who becomes available or has room gets it in turn."
     )
-    return text % {"place": place, "when": when}
+    return text % {"place": waits.place, "when": when}
 
 
 def _rule(pool: Pool) -> str:

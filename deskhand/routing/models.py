@@ -38,6 +38,8 @@ class RoutingRule(models.Model):
     after_workflows = models.BooleanField(default=False)
     #: Tickets that nobody could take wait for the next who can (R-ROUTE-53).
     wait_list = models.BooleanField(default=False)
+    #: What waits is dealt out among who is there and whose hours begin within so many minutes; 0: to who is there.
+    landing_minutes = models.IntegerField(default=0, db_default=0)
     #: Whether open tickets go to somebody else when their owner does (R-ROUTE-54).
     reroute = models.TextField(default=Reroute.NEVER)
     #: The rules that ask for skills first (R-SKILL-10).
@@ -63,7 +65,7 @@ class RoutingRule(models.Model):
             _known("strategy", Strategy, "rule_strategy_known"),
             _known("reroute", Reroute, "rule_reroute_known"),
             models.CheckConstraint(
-                condition=Q(sticky_hours__gte=0, ring_seconds__gte=5),
+                condition=Q(sticky_hours__gte=0, ring_seconds__gte=5, landing_minutes__gte=0),
                 name="rule_spans",
             ),
         ]
@@ -104,9 +106,18 @@ class WaitingTicket(models.Model):
     account_id = models.BigIntegerField()
     ticket_id = models.BigIntegerField()  # crm.Ticket
     added_at = models.DateTimeField()
+    #: Dealt to somebody who is still to come, and theirs until then; nothing is kept twice.
+    kept_for = models.BigIntegerField(null=True)
+    kept_until = models.DateTimeField(null=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["account_id", "ticket_id"], name="ticket_waits_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["account_id", "ticket_id"], name="ticket_waits_once"),
+            models.CheckConstraint(
+                condition=Q(kept_for=None, kept_until=None) | Q(kept_until__isnull=False),
+                name="waiting_kept_until",
+            ),
+        ]
 
 
 # -- Loads and limits ----------------------------------------------------------------------------------------------

@@ -155,7 +155,7 @@ def _room_of(batch: RoutingBatch) -> Room:
 def _choose(
     pool: Pool, candidates: list[Candidate], served: frozenset[int], number: int, seed: int, turn: int
 ) -> Candidate | None:
-    if pool.is_contact_owner or pool.step == Step.LAST_OWNER:
+    if pool.is_contact_owner or Step(pool.step).is_of_one:
         return candidates[0] if candidates else None
     match pool.strategy:
         case Strategy.LOAD_BALANCED:

@@ -23,11 +23,12 @@ from deskhand.routing.types import Option, Reroute, Strategy
 CHANGED = "routing_rule.changed"
 _SHOWN = (
     "option", "strategy", "only_available", "user_ids", "team_ids", "include_extra_members", "include_nested_teams",
-    "fallback_user_ids", "fallback_team_ids", "after_workflows", "wait_list", "reroute", "skill_rule_set_id", "sticky_hours", "agent_key",
+    "fallback_user_ids", "fallback_team_ids", "after_workflows", "wait_list", "landing_minutes", "reroute", "skill_rule_set_id", "sticky_hours", "agent_key",
     "hours_zone", "hours_blocks", "ring_all", "ring_seconds", "unanswered_message", "closed_message",
 )  # fmt: skip
 
 MOST_STICKY = 24 * 365  # hours
+LONGEST_LANDING = 240  # minutes
 RING_SECONDS = (5, 120)
 MESSAGE = 500  # characters that a caller hears
 
@@ -49,6 +50,7 @@ def set_rule(
     fallback_team_ids: Sequence[int] = (),
     after_workflows: bool = False,
     wait_list: bool = False,
+    landing_minutes: int = 0,
     reroute: Reroute = Reroute.NEVER,
     skill_rule_set_id: int | None = None,
     sticky_hours: int = 0,
@@ -80,6 +82,7 @@ def set_rule(
         "fallback_team_ids": list(dict.fromkeys(fallback_team_ids)),
         "after_workflows": after_workflows,
         "wait_list": wait_list,
+        "landing_minutes": landing_minutes,
         "reroute": Reroute(reroute),
         "skill_rule_set_id": skill_rule_set_id,
         "sticky_hours": sticky_hours,
@@ -96,6 +99,7 @@ def set_rule(
         _check_offer(kind, RoutingRule(**chosen))
         _check_agent(option, agent_key, before)
         _check_numbers(sticky_hours, ring)
+        _check_landing(landing_minutes, wait_list)
         _check_users(account_id, {*user_ids, *fallback_user_ids}, before)
         _check_teams(account_id, {*team_ids, *fallback_team_ids}, before)
         _check_targets(option, user_ids, team_ids)
@@ -183,6 +187,19 @@ def _check_numbers(sticky_hours: int, ringing: Ringing) -> None:
                 _("This message is too long to be heard."), field=field, value=text[:40],
                 hint=_("Use at most %(most)s characters.") % {"most": MESSAGE},
             )  # fmt: skip
+
+
+def _check_landing(minutes: int, wait_list: bool) -> None:
+    if not 0 <= minutes <= LONGEST_LANDING:
+        raise Invalid(
+            _("Nothing can be kept for so long."), field="landing_minutes", value=minutes,
+            hint=_("Choose between 0 and %(most)s minutes.") % {"most": LONGEST_LANDING},
+        )  # fmt: skip
+    if minutes and not wait_list:
+        raise Invalid(
+            _("Without a waiting list there is nothing to share out in the morning."), field="landing_minutes", value=minutes,
+            hint=_("Keep a waiting list, or choose 0."),
+        )  # fmt: skip
 
 
 def _check_users(account_id: int, user_ids: Collection[int], before: RoutingRule | None) -> None:

@@ -227,6 +227,9 @@ class NewTicket:
     has_rung: bool = False
     #: Who picked up, of such a call; they own it already.
     answered_by: int | None = None
+    #: Of one that waits: for whom it is kept now, and whether it may be kept for somebody still to come.
+    kept_for: int | None = None
+    may_be_kept: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,13 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from deskhand.kernel import calendars, timers
 from deskhand.kernel.database import sql
-from deskhand.routing import capacity, hours, loads
+from deskhand.routing import availability, capacity, hours, loads
 from deskhand.routing.models import RoutingRule
-from deskhand.routing.types import NewTicket, Option
+from deskhand.routing.types import NewTicket, Option, Status
 
 BATCH = 500  # of each channel at a time
 #: Timers: of tickets just put on the list, of what one batch left over, and of channels that open.
@@ -76,10 +76,28 @@ def hold(account_id: int, ticket_ids: Collection[int] = (), channel: int | None 
     return [pk for (pk,) in sql.rows(_HOLD, facts)]
 
 
+_KEPT_IN = """
+select w.ticket_id from routing_waitingticket w join crm_ticket t on t.account_id = w.account_id and t.id = w.ticket_id
+where w.account_id = %s and w.kept_for is not null and t.channel_account_id = %s
+"""
+_KEEP_NOTHING = "update routing_waitingticket set kept_for = null, kept_until = null where account_id = %s and ticket_id = any(%s)"
+
+
+def _keep_nothing(rule: RoutingRule) -> None:
+    found = [pk for (pk,) in sql.rows(_KEPT_IN, [rule.account_id, rule.channel_account_id])]
+    if found:
+        sql.execute(_KEEP_NOTHING, [rule.account_id, hold(rule.account_id, found)])
+
+
 def leave_if_not_kept(rule: RoutingRule) -> list[int]:
-    """The list of a channel is given up with the wish for one, or with the people whom it waits for. Returns who was on it."""
+    """The list of a channel is given up with the wish for one, or with the people whom it waits for. Returns who was on it.
+
+    And what is kept for somebody is everybody's, once the rule does not want it kept.
+    """
     has_people = rule.option not in (Option.NONE, Option.TEAMS) or rule.skill_rule_set_id is not None
     if rule.wait_list and has_people:
+        if not rule.landing_minutes:
+            _keep_nothing(rule)
         return []
     found = hold(rule.account_id, channel=rule.channel_account_id)
     return leave(rule.account_id, found) if found else []
@@ -97,14 +115,16 @@ _RANK = f"{_URGENCY}, w.added_at, t.id"
 
 # No more than BATCH of one channel: those of another one must not wait behind them.
 _WAITING = f"""
-select id, channel_account_id, ticket_type, owner_id from (
-    select t.id, t.channel_account_id, t.ticket_type, c.owner_id, row_number() over (order by {_RANK}) as place,
+select id, channel_account_id, ticket_type, owner_id, kept_for, may_be_kept from (
+    select t.id, t.channel_account_id, t.ticket_type, c.owner_id, case when w.kept_until > %(now)s then w.kept_for end as kept_for,
+        w.kept_until is null and t.priority is distinct from 'URGENT' as may_be_kept, row_number() over (order by {_RANK}) as place,
         row_number() over (partition by t.channel_account_id order by {_RANK}) as place_in_channel
     from routing_waitingticket w
     join crm_ticket t on t.account_id = w.account_id and t.id = w.ticket_id
     join routing_routingrule r on r.account_id = t.account_id and r.channel_account_id = t.channel_account_id and r.wait_list
     left join crm_contact c on c.account_id = t.account_id and c.id = t.contact_id
     where w.account_id = %(account)s and t.owner_id is null and not t.is_closed
+      and (w.kept_until is null or w.kept_until <= %(now)s or w.kept_for <> all(%(absent)s))
       and (%(only)s::bigint[] is null or t.id = any(%(only)s))
       and (%(channel)s::bigint is null or t.channel_account_id = %(channel)s)
       and (%(urgency)s::int is null or ({_RANK}) > (%(urgency)s::int, %(since)s::timestamptz, %(id)s::bigint))
@@ -114,18 +134,60 @@ select id, channel_account_id, ticket_type, owner_id from (
 
 def in_order(
     account_id: int,
+    now: datetime,
     *,
     only: Collection[int] | None = None,
     channel: int | None = None,
     after: Place | None = None,
 ) -> list[NewTicket]:
-    """Who waits: by priority, then the longest first; at most BATCH of each channel. Of one channel, behind a place."""
+    """Who waits: by priority, then the longest first; at most BATCH of each channel. Of one channel, behind a place.
+
+    What is kept for somebody who is still not there is left out.
+    """
     urgency, since, ticket_id = after or (None, None, None)
     facts = {
         "account": account_id, "only": None if only is None else sorted(only), "channel": channel, "most": BATCH,
-        "urgency": urgency, "since": since, "id": ticket_id,
+        "urgency": urgency, "since": since, "id": ticket_id, "now": now, "absent": _awaited(account_id, now),
     }  # fmt: skip
-    return [NewTicket(*row) for row in sql.rows(_WAITING, facts)]
+    return [
+        NewTicket(pk, of_channel, kind, owner, kept_for=kept_for, may_be_kept=may_be_kept)
+        for pk, of_channel, kind, owner, kept_for, may_be_kept in sql.rows(_WAITING, facts)
+    ]
+
+
+def _awaited(account_id: int, now: datetime) -> list[int]:
+    """For whom something is kept, and who is not there yet. One query, one more when anything is kept."""
+    kept = "select distinct kept_for from routing_waitingticket where account_id = %s and kept_until > %s and kept_for is not null"
+    users = [user_id for (user_id,) in sql.rows(kept, [account_id, now])]
+    states = availability.states(account_id, users, now) if users else {}
+    return [user_id for user_id in users if states[user_id].status is not Status.AVAILABLE]
+
+
+_KEPT = """
+select t.id, t.channel_account_id, t.ticket_type, w.kept_for from routing_waitingticket w
+join crm_ticket t on t.account_id = w.account_id and t.id = w.ticket_id
+where w.account_id = %s and w.kept_until > %s and w.kept_for = any(%s)
+"""
+
+
+def kept(account_id: int, user_ids: Collection[int], now: datetime) -> list[NewTicket]:
+    """What is kept for these people. One query."""
+    found = sql.rows(_KEPT, [account_id, now, sorted(user_ids)])
+    return [NewTicket(pk, of_channel, kind, kept_for=user_id) for pk, of_channel, kind, user_id in found]
+
+
+_KEEP = """
+update routing_waitingticket w set kept_for = x.user_id, kept_until = %s
+from unnest(%s::bigint[], %s::bigint[]) x(ticket_id, user_id) where w.account_id = %s and w.ticket_id = x.ticket_id
+"""
+
+
+def keep(account_id: int, channel_account_id: int, users: Mapping[int, int], until: datetime) -> None:
+    """Keep each ticket for its user; what is left of it at the end is for everybody."""
+    if users:
+        sql.execute(_KEEP, [until, list(users), list(users.values()), account_id])
+        key = f"landed:{channel_account_id}:{max(users)}:{until.isoformat()}"
+        _set(account_id, key, until, channel_account_id, None)
 
 
 _PLACE = f"""
@@ -145,6 +207,7 @@ def go_on(
     of_channels: dict[int, list[int]] = defaultdict(list)
     for one in asked:
         of_channels[one.channel_account_id or 0].append(one.ticket_id)
+    kept_in = {one.channel_account_id for one in asked if one.kept_for is not None}
     rules = RoutingRule.objects.filter(account_id=account_id, channel_account_id__in=list(of_channels))
     weighs: bool | None = None
     known: set[str] | None = None
@@ -161,7 +224,11 @@ def go_on(
             continue
         if len(own) < BATCH:
             continue
-        is_asking_each = rule.option == Option.CONTACT_OWNER or rule.skill_rule_set_id is not None
+        is_asking_each = (
+            rule.option == Option.CONTACT_OWNER
+            or rule.skill_rule_set_id is not None
+            or rule.channel_account_id in kept_in
+        )
         if weighs is None and not is_asking_each:
             weighs = capacity.binding(account_id).weighs
         if is_asking_each or weighs or any(ticket_id in given for ticket_id in own):
@@ -198,8 +265,8 @@ def places(account_id: int, ticket_ids: Collection[int]) -> dict[int, tuple[int,
 
 
 _STANDING = f"""
-select place, added_at from (
-    select t.id, w.added_at, row_number() over (order by {_RANK}) as place
+select place, added_at, kept_for, kept_until from (
+    select t.id, w.added_at, w.kept_for, w.kept_until, row_number() over (order by {_RANK}) as place
     from routing_waitingticket w join crm_ticket t on t.account_id = w.account_id and t.id = w.ticket_id
     where w.account_id = %(account)s and t.owner_id is null and not t.is_closed and t.channel_account_id = (
         select own.channel_account_id from routing_waitingticket x
@@ -209,10 +276,19 @@ select place, added_at from (
 """
 
 
-def standing(account_id: int, ticket_id: int) -> tuple[int, datetime] | None:
-    """Which place a ticket has on its channel's list, from 1, and since when it waits; None for one that doesn't. One query."""
+class Standing(NamedTuple):
+    """A ticket's place on its channel's list, from 1, since when it waits, and for whom it is kept until when."""
+
+    place: int
+    since: datetime
+    kept_for: int | None
+    kept_until: datetime | None
+
+
+def standing(account_id: int, ticket_id: int) -> Standing | None:
+    """None for one that doesn't wait. One query."""
     found = sql.row(_STANDING, {"account": account_id, "ticket": ticket_id})
-    return (found[0], found[1]) if found else None
+    return Standing(*found) if found else None
 
 
 def channels_after_workflows(account_id: int, channel_account_ids: Collection[int]) -> set[int]:

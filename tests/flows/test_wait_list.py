@@ -276,7 +276,7 @@ def test_nobody_waits_costs_one_query_and_many_no_more_than_few(world, rest):
         with CaptureQueriesContext(connection) as made:
             wiring.serve_waiting(world.account.pk, [event])
         counts.append(len(made))
-    assert counts[0] == counts[1] < 20
+    assert counts[0] == counts[1] <= 20
 
 
 @pytest.mark.django_db(transaction=True)

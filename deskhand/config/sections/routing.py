@@ -29,7 +29,11 @@ _FLAGS = (
     "wait_list",
     "ring_all",
 )
-_NUMBERS = {"sticky_hours": rules.MOST_STICKY, "ring_seconds": rules.RING_SECONDS[1]}
+_NUMBERS = {
+    "landing_minutes": rules.LONGEST_LANDING,
+    "sticky_hours": rules.MOST_STICKY,
+    "ring_seconds": rules.RING_SECONDS[1],
+}
 _TEXTS = {"agent_key": 80, "unanswered_message": rules.MESSAGE, "closed_message": rules.MESSAGE}
 _LISTS = {
     "users": ("user_ids", Thing.USER), "teams": ("team_ids", Thing.TEAM),
@@ -97,7 +101,7 @@ class Routing(Section):
         rules.set_rule(
             current_account_id(), channel, Option(item["option"]), by=by, kind=kind, strategy=Strategy(item["strategy"]),
             skill_rule_set_id=names.back(Thing.SKILL_RULES, item["skills"], f"{self.name}.skills") if item["skills"] else None,
-            reroute=Reroute(item["reroute"]), sticky_hours=item["sticky_hours"], agent_key=item["agent_key"], ringing=ringing,
+            reroute=Reroute(item["reroute"]), sticky_hours=item["sticky_hours"], landing_minutes=item["landing_minutes"], agent_key=item["agent_key"], ringing=ringing,
             hours=_hours(Reading(hours, f"{self.name}.hours")) if hours else None, **lists,
             **{name: item[name] for name in _FLAGS if name != "ring_all"},
         )  # fmt: skip

@@ -552,7 +552,7 @@ def test_a_channels_hours_and_ringing_come_and_go_with_the_document(full: World)
         full.account.pk, line.pk, Option.USERS_AND_TEAMS, user_ids=[full.ada.pk], kind="calling", hours=hours,
         ringing=Ringing(True, 25, "Nobody is free.", "We are closed."), by=SYSTEM,
     )  # fmt: skip
-    routing.set_rule(full.account.pk, full.channel.pk, Option.USERS_AND_TEAMS, user_ids=[full.ada.pk], sticky_hours=8, by=SYSTEM)  # fmt: skip
+    routing.set_rule(full.account.pk, full.channel.pk, Option.USERS_AND_TEAMS, user_ids=[full.ada.pk], sticky_hours=8, wait_list=True, landing_minutes=45, by=SYSTEM)  # fmt: skip
     given = exported(full)
     routing.set_rule(full.account.pk, line.pk, Option.NONE, kind="calling", by=SYSTEM)
     routing.set_rule(full.account.pk, full.channel.pk, Option.NONE, by=SYSTEM)
@@ -561,7 +561,8 @@ def test_a_channels_hours_and_ringing_come_and_go_with_the_document(full: World)
     kept = RoutingRule.objects.get(channel_account_id=line.pk)
     assert (of_rule(kept), kept.ring_all, kept.ring_seconds) == (hours, True, 25)
     assert (kept.unanswered_message, kept.closed_message) == ("Nobody is free.", "We are closed.")
-    assert RoutingRule.objects.get(channel_account_id=full.channel.pk).sticky_hours == 8
+    of_mail = RoutingRule.objects.get(channel_account_id=full.channel.pk)
+    assert (of_mail.sticky_hours, of_mail.landing_minutes) == (8, 45)
     mail = next(one for one in given["routing"] if one["channel"] == "support@nordlys.example")
     mail["hours"] = {"zone": "Europe/Oslo", "blocks": [[0, 540, 1020]]}
     with pytest.raises(Invalid, match="no hours of its own"):

@@ -247,6 +247,7 @@ class Migration(migrations.Migration):
                 ('wait_list', models.BooleanField(default=False)),
                 ('reroute', models.TextField(default=deskhand.routing.types.Reroute['NEVER'])),
                 ('skill_rule_set_id', models.BigIntegerField(null=True)),
+                ('landing_minutes', models.IntegerField(db_default=0, default=0)),
                 ('sticky_hours', models.IntegerField(db_default=0, default=0)),
                 ('agent_key', models.TextField(db_default='', default='')),
                 ('hours_zone', models.TextField(db_default='', default='')),
@@ -258,7 +259,7 @@ class Migration(migrations.Migration):
                 ('updated_at', models.DateTimeField()),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('account_id', 'channel_account_id'), name='one_rule_per_channel'), models.CheckConstraint(condition=models.Q(('option__in', ['NONE', 'USERS_AND_TEAMS', 'TEAMS', 'CONTACT_OWNER', 'AI_AGENT'])), name='rule_option_known'), models.CheckConstraint(condition=models.Q(('strategy__in', ['LOAD_BALANCED', 'ROUND_ROBIN', 'RANDOM'])), name='rule_strategy_known'), models.CheckConstraint(condition=models.Q(('reroute__in', ['NEVER', 'AT_ONCE', 'ON_REPLY'])), name='rule_reroute_known'), models.CheckConstraint(condition=models.Q(('ring_seconds__gte', 5), ('sticky_hours__gte', 0)), name='rule_spans')],
+                'constraints': [models.UniqueConstraint(fields=('account_id', 'channel_account_id'), name='one_rule_per_channel'), models.CheckConstraint(condition=models.Q(('option__in', ['NONE', 'USERS_AND_TEAMS', 'TEAMS', 'CONTACT_OWNER', 'AI_AGENT'])), name='rule_option_known'), models.CheckConstraint(condition=models.Q(('strategy__in', ['LOAD_BALANCED', 'ROUND_ROBIN', 'RANDOM'])), name='rule_strategy_known'), models.CheckConstraint(condition=models.Q(('reroute__in', ['NEVER', 'AT_ONCE', 'ON_REPLY'])), name='rule_reroute_known'), models.CheckConstraint(condition=models.Q(('landing_minutes__gte', 0), ('ring_seconds__gte', 5), ('sticky_hours__gte', 0)), name='rule_spans')],
             },
         ),
         migrations.CreateModel(
@@ -382,9 +383,11 @@ class Migration(migrations.Migration):
                 ('account_id', models.BigIntegerField()),
                 ('ticket_id', models.BigIntegerField()),
                 ('added_at', models.DateTimeField()),
+                ('kept_for', models.BigIntegerField(null=True)),
+                ('kept_until', models.DateTimeField(null=True)),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('account_id', 'ticket_id'), name='ticket_waits_once')],
+                'constraints': [models.UniqueConstraint(fields=('account_id', 'ticket_id'), name='ticket_waits_once'), models.CheckConstraint(condition=models.Q(models.Q(('kept_for', None), ('kept_until', None)), ('kept_until__isnull', False), _connector='OR'), name='waiting_kept_until')],
             },
         ),
         migrations.CreateModel(

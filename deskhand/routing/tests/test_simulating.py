@@ -70,7 +70,7 @@ def _lived(desk, arrivals):
                 Ticket.objects.filter(pk=pk).update(is_closed=True, closed_at=at)
                 loads.reconcile(desk.id, [pk], at)
                 given = assign.route(
-                    desk.id, waiting.in_order(desk.id), at, after_workflows=None, is_retry=True, seed=5
+                    desk.id, waiting.in_order(desk.id, at), at, after_workflows=None, is_retry=True, seed=5
                 )
                 _note(desk, given, at, ids, arrivals, ends, found)
         with clock.stopped(arrival.at):

@@ -169,7 +169,7 @@ class RuleForm:
     checks: tuple[Check, ...]
     has_fallback: bool = True
     agents: tuple[Choice, ...] = ()
-    sticky: Input | None = None
+    numbers: tuple[Input, ...] = ()
     hours: Hours | None = None
     ringing: Ringing | None = None
     error: str = ""

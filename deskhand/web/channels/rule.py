@@ -70,6 +70,7 @@ class Typed:
     skill_rules: str = ""  # the set that is followed; empty: none
     agent_key: str = ""
     sticky_hours: str = "0"
+    landing_minutes: str = "0"
     calls: calls.Typed = field(default_factory=calls.Typed)
 
     def values(self, offer: Offer) -> dict[str, Any]:
@@ -89,6 +90,7 @@ class Typed:
             return {**chosen, **lists, **flags}
         flags = self.flags if offer.has_box else {**self.flags, "only_available": True}
         more = {"agent_key": self.agent_key, "sticky_hours": number(self.sticky_hours or "0", "sticky_hours")}
+        more["landing_minutes"] = number(self.landing_minutes or "0", "landing_minutes")
         return {**chosen, **more, **self.lists, **flags}
 
 
@@ -98,7 +100,7 @@ def of_rule(rule: RoutingRule | None, zone: str) -> Typed:
     return Typed(
         str(kept.option), str(kept.strategy), str(kept.reroute), {name: list(getattr(kept, name)) for name in LISTS},
         {name: bool(getattr(kept, name)) for name in FLAGS}, str(kept.skill_rule_set_id or ""), kept.agent_key,
-        str(kept.sticky_hours), calls.of_kept(kept, zone),
+        str(kept.sticky_hours), str(kept.landing_minutes), calls.of_kept(kept, zone),
     )  # fmt: skip
 
 
@@ -110,6 +112,7 @@ def of_post(posted: QueryDict, kept: RoutingRule | None) -> Typed:
     rule_set = str(kept.skill_rule_set_id or "") if kept else ""
     more = (
         posted.get("skill_rule_set_id", rule_set), posted.get("agent_key", "")[:80], posted.get("sticky_hours", "").strip(),
+        posted.get("landing_minutes", "").strip(),
         calls.of_post(posted),
     )  # fmt: skip
     return Typed(one["option"], one["strategy"], one["reroute"], lists, flags, *more)
@@ -140,12 +143,12 @@ def form(
     wrong = refusal.field if refusal else ""
     error = words_of(refusal) if refusal else ""
     in_list = wrong if wrong in ("user_ids", "team_ids") else ""
-    sticky = _with_error(_sticky(typed), wrong, error) if offer.has_fallback else None
+    numbers = tuple(_with_error(one, wrong, error) for one in _numbers(typed)) if offer.has_fallback else ()
     hours = calls.hours_part(typed.calls, offer.rings, refusal) if offer.has_hours else None
     ringing = calls.ringing_part(typed.calls) if offer.rings else None
     if ringing:
         ringing = replace(ringing, inputs=tuple(_with_error(one, wrong, error) for one in ringing.inputs))
-    is_shown = any(one.error for one in ((sticky,) if sticky else ()) + (ringing.inputs if ringing else ()))
+    is_shown = any(one.error for one in numbers + (ringing.inputs if ringing else ()))
     is_shown = (
         is_shown
         or bool(in_list)
@@ -167,7 +170,7 @@ def form(
             "only_available", _("Available people only"),
             _("Who is away or out of office is passed over. When all are, the ticket stays unassigned."), typed.flags["only_available"],
         ) if offer.has_box else None,
-        _checks(typed, offer), offer.has_fallback, _agents(offer, typed), sticky, hours, ringing,
+        _checks(typed, offer), offer.has_fallback, _agents(offer, typed), numbers, hours, ringing,
         "" if is_shown else error, notice or _gone_teams(channel), _skill_rules(channel, typed),
     )  # fmt: skip
 
@@ -193,10 +196,16 @@ def _agents(offer: Offer, typed: Typed) -> tuple[Choice, ...]:
     return tuple(found)
 
 
-def _sticky(typed: Typed) -> Input:
-    return Input(
-        "sticky_hours", _("Same agent within hours"), "number", typed.sticky_hours,
-        _("Who had to do with a contact in so many hours gets the contact's new tickets first. 0: nobody does."),
+def _numbers(typed: Typed) -> tuple[Input, ...]:
+    return (
+        Input(
+            "landing_minutes", _("Share out before the day begins, minutes"), "number", typed.landing_minutes,
+            _("What waits is shared out among who is there and whose hours begin within so many minutes, and kept for them until then; urgent tickets are not. 0: who comes first gets it."),
+        ),
+        Input(
+            "sticky_hours", _("Same agent within hours"), "number", typed.sticky_hours,
+            _("Who had to do with a contact in so many hours gets the contact's new tickets first. 0: nobody does."),
+        ),
     )  # fmt: skip
 
 

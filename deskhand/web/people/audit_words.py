@@ -246,6 +246,7 @@ LABELS: dict[str, str | Promise] = {
     "ramp_days": gettext_lazy("Grows for, in days"),
     "ramp_from": gettext_lazy("Begins at, in percent"),
     "sticky_hours": gettext_lazy("Same agent within hours"),
+    "landing_minutes": gettext_lazy("Share out before the day begins, minutes"),
     "agent_key": gettext_lazy("Who answers first"),
     "hours_zone": gettext_lazy("Time zone"),
     "ring_all": gettext_lazy("All at once"),

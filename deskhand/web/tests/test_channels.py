@@ -598,3 +598,19 @@ def test_the_same_agent_within_hours_is_kept_and_told(office, ada):
     assert ada.post(f"{at}/routing", typed).status_code == 302
     assert "For 48 hours, a contact stays with who had to do with them." in page(ada, f"{at}/automation")
     assert ada.post(f"{at}/routing", {**typed, "sticky_hours": "soon"}).status_code == 422
+
+
+def test_what_waits_is_shared_out_before_the_day_begins_and_told(office, ada):
+    """Soft landing: past R-ROUTE-53."""
+    at = f"/settings/channels/{office.world.channel.pk}"
+    typed = {"option": "USERS_AND_TEAMS", "user_ids": office.world.grace.pk, "only_available": "1"}
+    shown = {**typed, "wait_list": "1", "landing_minutes": "30"}
+
+    assert ada.post(f"{at}/routing", shown).status_code == 302
+    assert "Then it is shared out with those whose hours begin within 30 minutes." in page(
+        ada, f"{at}/automation"
+    )
+    refused = ada.post(f"{at}/routing", {**typed, "landing_minutes": "30"})
+    assert refused.status_code == 422
+    assert "Without a waiting list there is nothing to share out in the morning." in refused.content.decode()
+    assert ada.post(f"{at}/routing", {**shown, "landing_minutes": ""}).status_code == 302
