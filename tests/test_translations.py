@@ -80,6 +80,7 @@ BROKEN = {
 }
 PROPER_NAMES = {
     "Deskhand", "English", "Dansk", "Deutsch", "Italiano", "Norsk", "bokmål", "Slack", "Microsoft Teams", "Mattermost", "Discord",
+    "Chrome", "Linux",
     *METHODS,
 }  # fmt: skip
 CUSTOMER = Mailbox("astrid@fjallbo.example", "Astrid Lindqvist")
