@@ -14,6 +14,7 @@ from deskhand.accounts import users
 from deskhand.accounts.models import AuditEntry, Membership, Role, Team, TeamMember, User
 from deskhand.accounts.policy import viewer_for
 from deskhand.crm.records import objects, tasks, tickets
+from deskhand.crm.records.models import Ticket
 from deskhand.crm.records.tasks import Wanted
 from deskhand.delivery.models import OutboxEntry
 from deskhand.desk import handover, replies, threads
@@ -255,6 +256,34 @@ def test_t_not_1_nobodys_tickets_are_told_to_all_but_who_said_no(world, settle):
 
     assert told(world, world.bob) == []
     assert told(world, world.grace) == [(Topic.UNASSIGNED, "Astrid Lindqvist")]
+
+
+@pytest.mark.parametrize("extra", [False, True])
+def test_of_nobodys_ticket_those_hear_who_may_see_it_by_its_teams_R_NOT_13(world, settle, extra):
+    """R-NOT-16: all are made to hear, by bell and mail; who is of another team, or sees their own alone, does not."""
+    default(world, Topic.UNASSIGNED, True, True)
+    billing = Team.objects.create(account=world.account, name="Billing")
+    TeamMember.objects.filter(user=world.bob).update(team=billing)
+    if extra:  # as an extra team it counts no less where the role says so
+        TeamMember.objects.create(account=world.account, team=world.team, user=world.bob, is_main=False)
+    by_team = {
+        "records": {"ticket": {"view": "team", "edit": "team"}},
+        "capabilities": [],
+        "extra_teams": True,
+    }
+    own = {"records": {"ticket": {"view": "own", "edit": "own"}}, "capabilities": []}
+    for name, allowed, users_of in (("team", by_team, (world.grace, world.bob)), ("own", own, (world.eve,))):
+        role = Role.objects.create(account=world.account, name=name, permissions=allowed)
+        Membership.objects.filter(account=world.account, user__in=users_of).update(role=role)
+
+    asked = mail(world, "Chair")
+    Ticket.objects.filter(pk=asked.ticket_id).update(assigned_team_ids=[world.team.pk])  # R-ROUTE-49
+    settle()
+
+    hearing = {"ada", "grace", "nils"} | ({"bob"} if extra else set())
+    everybody = ("ada", "grace", "bob", "eve", "nils")
+    assert {name for name in everybody if told(world, getattr(world, name))} == hearing
+    assert {name for name in everybody if mails_to(getattr(world, name))} == hearing
 
 
 def test_what_an_account_says_is_its_own_and_is_kept_in_the_log_R_NOT_3(world):
