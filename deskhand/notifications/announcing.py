@@ -13,13 +13,13 @@ from typing import NamedTuple
 
 from deskhand.accounts import policy
 from deskhand.accounts.types import Viewer
-from deskhand.events import live, log
+from deskhand.events import log
 from deskhand.events.types import Actor, Cause, NewEvent
 from deskhand.notifications import pages
 from deskhand.notifications.leaving import Leaving, People, Said, leave
 from deskhand.notifications.models import Notification
 from deskhand.notifications.planning import Away, nobody, plan
-from deskhand.notifications.telling import signal_of
+from deskhand.notifications.telling import ring
 from deskhand.notifications.types import Topic
 from deskhand.notifications.wishes import Ways
 
@@ -105,9 +105,7 @@ def _ring(
             for user_id in sorted(who)
         ]
     )
-    live.signal(
-        account_id, [signal_of(user_id) for user_id in sorted({user_id for who in rings for user_id in who})]
-    )
+    ring(account_id, {user_id for who in rings for user_id in who})
 
 
 def _row(
@@ -118,8 +116,7 @@ def _row(
     return Notification(
         account_id=account_id, user_id=user_id, event_id=event_id, topic=Topic.NOTICE.value, created_at=at, actor_kind=one.by.kind.value,
         actor_id=one.by.id, ticket_id=one.record_id if is_ticket else None, about_kind="" if is_ticket else one.object_type,
-        about_id=None if is_ticket else one.record_id, about_name=one.name, text=" ".join(text.split())[:LONGEST], pops_up=ways.popup, digest=ways.digest,
-        read_at=None if ways.bell else at,
+        about_id=None if is_ticket else one.record_id, about_name=one.name, text=" ".join(text.split())[:LONGEST], **ways.row(at),
     )  # fmt: skip
 
 

@@ -16,7 +16,6 @@ from django.utils.translation import gettext as _
 from deskhand.accounts import policy
 from deskhand.accounts.policy import Action
 from deskhand.accounts.types import Viewer
-from deskhand.events import live
 from deskhand.events.types import Event
 from deskhand.kernel import clock
 from deskhand.kernel.database import sql
@@ -24,9 +23,9 @@ from deskhand.notifications import pages
 from deskhand.notifications.leaving import Leaving, People, Said, leave
 from deskhand.notifications.models import Notification
 from deskhand.notifications.planning import Away, nobody, plan
-from deskhand.notifications.telling import signal_of
+from deskhand.notifications.telling import ring
 from deskhand.notifications.types import Failure, Kind, Topic
-from deskhand.notifications.wishes import Ways
+from deskhand.notifications.wishes import Ways, columns_of
 from deskhand.notifications.wording import failed, heading
 
 OLD = timedelta(days=1)
@@ -111,7 +110,7 @@ def tell(
     planned = plan(account_id, [(user_id, Topic.FAILURE) for user_id, _failure in told], at, away)
     ways = {user_id: planned.ways(user_id, Topic.FAILURE) for user_id, _failure in told}
     fresh = _keep(account_id, [(*pair, ways[pair[0]]) for pair in told if ways[pair[0]].is_kept], at)
-    live.signal(account_id, [signal_of(user_id) for user_id in sorted(fresh)])
+    ring(account_id, fresh)
     leave(account_id, [_leaving(user_id, failure, ways[user_id], at) for user_id, failure in told], at)
 
 
@@ -134,9 +133,7 @@ def _keep(account_id: int, told: Sequence[tuple[int, Failure, Ways]], at: dateti
         [failure.object_id for _user, failure, _ways in told],
         [failure.name for _user, failure, _ways in told],
         [failure.number for _user, failure, _ways in told],
-        [ways.popup for _user, _failure, ways in told],
-        [ways.digest for _user, _failure, ways in told],
-        [None if ways.bell else at for _user, _failure, ways in told],
+        *columns_of([ways for _user, _failure, ways in told], at),
     ]
     given = {"account": account_id, "at": at, "since": at - TOGETHER, "topic": Topic.FAILURE.value}
     names = ("users", "events", "kinds", "objects", "names", "numbers", "popping", "digests", "read")

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from deskhand.events import live, log
+from deskhand.events import log
 from deskhand.events.types import Actor, NewEvent
 from deskhand.notifications import pages
 from deskhand.notifications.leaving import Leaving, People, Said, leave
 from deskhand.notifications.models import Notification
 from deskhand.notifications.planning import Away, nobody, plan
-from deskhand.notifications.telling import signal_of
+from deskhand.notifications.telling import ring
 from deskhand.notifications.types import Kind, Topic
 from deskhand.notifications.wording import sentence
 
@@ -45,11 +45,11 @@ def tell(
         Notification(
             account_id=account_id, user_id=user_id, event_id=event.id, topic=Topic.MENTION.value, created_at=at, actor_kind=by.kind.value,
             actor_id=by.id, about_kind=Kind.AUTOMATION.value, about_id=about.workflow_id, about_name=about.name,
-            pops_up=ways[user_id].popup, digest=ways[user_id].digest, read_at=None if ways[user_id].bell else at,
+            **ways[user_id].row(at),
         )
         for user_id in rung
     )  # fmt: skip
-    live.signal(account_id, [signal_of(user_id) for user_id in rung])
+    ring(account_id, rung)
     going = [
         Leaving(user_id, Topic.MENTION, f"step-comment:{about.comment_id}:{user_id}", ways[user_id], partial(_said, about, by))
         for user_id in user_ids

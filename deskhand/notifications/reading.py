@@ -12,12 +12,11 @@ from deskhand.accounts.permissions import ANY_TYPE
 from deskhand.accounts.policy import reaches_any, visible
 from deskhand.accounts.types import Viewer
 from deskhand.crm.schema.defaults import BUILT_IN
-from deskhand.events import live
 from deskhand.kernel.database import sql
 from deskhand.kernel.errors import NotFound
 from deskhand.notifications.failures import kinds_for
 from deskhand.notifications.models import Notification
-from deskhand.notifications.telling import signal_of
+from deskhand.notifications.telling import ring
 from deskhand.notifications.types import ABOUT_RECORDS, AVAILABILITY, Topic
 
 PAGE = 50
@@ -114,7 +113,7 @@ def mark_read(viewer: Viewer, at: datetime, ticket_id: int | None = None) -> int
         [at, viewer.account_id, viewer.user_id, ticket_id, ticket_id],
     )
     if done:
-        live.signal(viewer.account_id, [signal_of(viewer.user_id)])
+        ring(viewer.account_id, [viewer.user_id])
     return done
 
 
@@ -134,7 +133,7 @@ def mark_about(
         ],
     )
     if done:
-        live.signal(viewer.account_id, [signal_of(viewer.user_id)])
+        ring(viewer.account_id, [viewer.user_id])
 
 
 def require(viewer: Viewer, ticket_id: int) -> None:

@@ -9,14 +9,13 @@ from functools import partial
 from django.utils.translation import gettext as _
 
 from deskhand.accounts import policy
-from deskhand.events import live
 from deskhand.events.types import ActorKind, Event
 from deskhand.kernel import clock
 from deskhand.notifications import pages
 from deskhand.notifications.leaving import Leaving, People, Said, leave
 from deskhand.notifications.models import Notification
 from deskhand.notifications.planning import nobody, plan
-from deskhand.notifications.telling import OLD, signal_of
+from deskhand.notifications.telling import OLD, ring
 from deskhand.notifications.types import AVAILABILITY, Topic
 from deskhand.notifications.wishes import Ways
 from deskhand.notifications.wording import sentence
@@ -37,7 +36,7 @@ def tell(account_id: int, events: Sequence[Event], at: datetime | None = None) -
     told = [(event, planned.ways(event.object_id, Topic.AVAILABILITY)) for event in news]
     rung = [_row(account_id, event, ways, at) for event, ways in told if ways.is_kept]
     Notification.objects.bulk_create(rung, ignore_conflicts=True)
-    live.signal(account_id, [signal_of(user_id) for user_id in sorted({row.user_id for row in rung})])
+    ring(account_id, {row.user_id for row in rung})
     going = [
         Leaving(event.object_id, Topic.AVAILABILITY, f"notification:{event.id}:{event.object_id}", ways, partial(_said, event))
         for event, ways in told
@@ -54,7 +53,7 @@ def _row(account_id: int, event: Event, ways: Ways, at: datetime) -> Notificatio
     return Notification(
         account_id=account_id, user_id=event.object_id, event_id=event.id, topic=Topic.AVAILABILITY.value, created_at=at,
         actor_kind=event.by.kind.value, actor_id=event.by.id, about_kind=AVAILABILITY, about_id=event.object_id,
-        text=event.data["to"], pops_up=ways.popup, digest=ways.digest, read_at=None if ways.bell else at,
+        text=event.data["to"], **ways.row(at),
     )  # fmt: skip
 
 

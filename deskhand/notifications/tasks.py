@@ -18,14 +18,13 @@ from deskhand.crm.records import tasks
 from deskhand.crm.records.models import Record
 from deskhand.crm.records.tables import are_there, model_of
 from deskhand.crm.records.tasks import REMINDED
-from deskhand.events import live
 from deskhand.events.types import ActorKind, Event
 from deskhand.kernel import clock
 from deskhand.notifications import pages
 from deskhand.notifications.leaving import Leaving, People, Said, leave
 from deskhand.notifications.models import Notification
 from deskhand.notifications.planning import Away, nobody, plan
-from deskhand.notifications.telling import OLD, signal_of
+from deskhand.notifications.telling import OLD, ring
 from deskhand.notifications.types import Topic
 from deskhand.notifications.wishes import Ways
 from deskhand.notifications.wording import sentence
@@ -115,15 +114,14 @@ def _records(account_id: int, news: Sequence[Event]) -> Mapping[tuple[str, int],
 def _ring(account_id: int, told: Sequence[tuple[_Told, Ways]], at: datetime) -> None:
     rows = [_row(account_id, one, ways, at) for one, ways in told]
     Notification.objects.bulk_create(rows, ignore_conflicts=True)
-    live.signal(account_id, [signal_of(user_id) for user_id in sorted({one.user_id for one, _ways in told})])
+    ring(account_id, {one.user_id for one, _ways in told})
 
 
 def _row(account_id: int, one: _Told, ways: Ways, at: datetime) -> Notification:
     object_type, record_id = one.about
     row = Notification(
         account_id=account_id, user_id=one.user_id, event_id=one.event.id, topic=one.topic.value, created_at=at,
-        actor_kind=one.event.by.kind.value, actor_id=one.event.by.id, pops_up=ways.popup, digest=ways.digest,
-        read_at=None if ways.bell else at,
+        actor_kind=one.event.by.kind.value, actor_id=one.event.by.id, **ways.row(at),
     )  # fmt: skip
     if object_type == "ticket":
         row.ticket_id, row.about_kind, row.about_id, row.about_name = (

@@ -6,7 +6,7 @@ reading, what leaves when it is written (R-NOT-16).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -25,14 +25,15 @@ from deskhand.notifications.leaving import Leaving, People, Said, leave
 from deskhand.notifications.models import Notification
 from deskhand.notifications.planning import Away, nobody, plan
 from deskhand.notifications.types import Concerned, Notice, Topic
-from deskhand.notifications.wishes import Ways
+from deskhand.notifications.wishes import Ways, columns_of
 from deskhand.notifications.wording import sentence
 
 OLD = timedelta(days=1)
 
 
-def signal_of(user_id: int) -> str:
-    return f"bell-{user_id}"
+def ring(account_id: int, user_ids: Iterable[int]) -> None:
+    """Their open pages read the bell again."""
+    live.signal(account_id, [f"bell-{user_id}" for user_id in sorted(set(user_ids))])
 
 
 def tell(
@@ -55,12 +56,11 @@ def tell(
     tickets = Ticket.objects.filter(account_id=account_id, pk__in=ticket_ids, archived_at=None, is_spam=False)
     known = {ticket.pk: ticket for ticket in tickets.select_related("contact", "stage")}
     owners = {pk: ticket.owner_id for pk, ticket in known.items()}
-    notices = [n for n in deciding.decide(events, owners, concerned) if n.ticket_id in known]
-    notices = [_with_status(n, known[n.ticket_id]) for n in notices]
+    notices = [_with_status(n, known[n.ticket_id]) for n in deciding.decide(events, owners, concerned)]
     planned = plan(account_id, [(n.user_id, n.topic) for n in notices], at, away)
     told = [(n, planned.ways(n.user_id, n.topic)) for n in notices]
     fresh = _keep(account_id, [(n, ways) for n, ways in told if ways.is_kept], at)
-    live.signal(account_id, [signal_of(user_id) for user_id in sorted(fresh)])
+    ring(account_id, fresh)
     _leave(account_id, [(n, ways) for n, ways in told if ways.is_loud], known, at)
 
 
@@ -85,9 +85,7 @@ def _keep(account_id: int, told: Sequence[tuple[Notice, Ways]], at: datetime) ->
         [n.task_id for n in notices],
         [n.task for n in notices],
         [n.number for n in notices],
-        [ways.popup for _n, ways in told],
-        [ways.digest for _n, ways in told],
-        [None if ways.bell else at for _n, ways in told],
+        *columns_of([ways for _n, ways in told], at),
     ]
     return {row[0] for row in sql.rows(_KEEP, [account_id, at, *columns])}
 

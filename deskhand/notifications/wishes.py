@@ -3,9 +3,11 @@ open as Deskhand has it; what an administrator locked is for everybody as the ac
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from django.db import transaction
 
@@ -66,6 +68,16 @@ class Ways:
     def is_kept(self) -> bool:
         """Whether it has a row in the list behind the bell. What the bell does not ring for is read in it."""
         return self.bell or self.popup or self.digest
+
+    def row(self, at: datetime) -> dict[str, Any]:
+        """What the row says of them, by field."""
+        return {"pops_up": self.popup, "digest": self.digest, "read_at": None if self.bell else at}
+
+
+def columns_of(ways: Sequence[Ways], at: datetime) -> list[list[Any]]:
+    """`Ways.row` of many, a list for each field."""
+    rows = [one.row(at) for one in ways]
+    return [[row[field] for row in rows] for field in ("pops_up", "digest", "read_at")]
 
 
 @dataclass(frozen=True)
