@@ -177,7 +177,7 @@ def test_of_two_ways_that_are_switched_off_at_once_both_are_off_R_NOT_5():
         sql.rows("select id from notifications_personal for update")
         for other in others:
             other.start()
-        until_somebody_waits()
+        until_somebody_waits(number=2)
     for other in others:
         other.join(20)
 

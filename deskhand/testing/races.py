@@ -7,15 +7,16 @@ import time
 from deskhand.kernel.database import sql
 
 
-def until_somebody_waits(seconds: float = 20.0) -> None:
-    """Return as soon as somebody in this database waits for a lock. Raises AssertionError when nobody comes to."""
+def until_somebody_waits(seconds: float = 20.0, *, number: int = 1) -> None:
+    """Return as soon as so many in this database wait for a lock. Raises AssertionError when they don't come to."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         # Who is connected is read once a transaction; who came since would never be seen.
         sql.row("select pg_stat_clear_snapshot()")
-        if sql.row(
-            "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
-        ):
+        waiting = sql.row(
+            "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+        )
+        if waiting and waiting[0] >= number:
             return
         time.sleep(0.01)
-    raise AssertionError(f"Nobody has waited for a lock for {seconds:.0f} s.")
+    raise AssertionError(f"Fewer than {number} wait for a lock after {seconds:.0f} s.")
