@@ -1,20 +1,22 @@
 """What another rule, roster or limit would come to: arrivals are walked through under a virtual clock. Pure.
 
 Every choice is made by `decision.Batch`, the code that routes live. What changes between two choices is what time brings:
-people come and go at the edges of their hours, tickets are done with and make room, and who becomes free is given what
-waits. Not walked through are workflows, automatic agents, and tickets that leave an owner who went away.
+people come and go at the edges of their hours, tickets are done with and make room, who becomes free is given what
+waits, and what waited lands softly where the rule says so. Not walked through are workflows, automatic agents, and tickets
+that leave an owner who went away.
 """
 
 from __future__ import annotations
 
 import heapq
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 
-from deskhand.routing import edges
+from deskhand.routing import edges, landing
 from deskhand.routing.decision import Batch, Cycle, Draft, Pool, Rule, Turns
 from deskhand.routing.edges import Facts
 from deskhand.routing.loads import TYPES, WINDOW
@@ -24,6 +26,7 @@ from deskhand.routing.types import Asked, NewTicket, Option, Reason, Roster, Sta
 STEP = 2_000  # arrivals between two words on how far it is
 _RANKS = {"URGENT": 0, "HIGH": 1, "MEDIUM": 2, "LOW": 3}
 _ROSTERS_KEPT = 2_000
+_DEALT = 500  # at a time, as live
 
 Interval = tuple[datetime, datetime]
 
@@ -179,7 +182,14 @@ class Walk:
         self._waiting: dict[_Line, list[tuple[int, datetime, int]]] = {}
         #: Lines for whose first nobody was found, and nobody has come since.
         self._stuck: set[_Line] = set()
+        #: What is kept for whom and until when, the line it came from, and all that ever was kept (routing.landing).
+        self._kept: dict[int, dict[int, _Line]] = defaultdict(dict)
+        self._landings: list[tuple[datetime, int, int]] = []
+        self._was_kept: set[int] = set()
         self._last_owners: dict[int, tuple[datetime, int]] = {}
+        self._comings = sorted(
+            (start, user_id) for user_id, times in self.attendance.items() for start, _ in times
+        )
         self._edges = self._all_edges()
         self._edge = 0
 
@@ -212,13 +222,19 @@ class Walk:
         while True:
             edge = self._edges[self._edge][0] if self._edge < len(self._edges) else None
             end = self._ends[0][0] if self._ends else None
-            moment = min((one for one in (edge, end) if one is not None), default=None)
+            over = self._landings[0][0] if self._landings else None
+            moment = min((one for one in (edge, end, over) if one is not None), default=None)
             if moment is None or moment > now:
                 return
             has_come = self._cross() if moment == edge else False
             freed = self._finish(moment)
-            if (has_come or freed) and self._waiting:
-                self._serve(moment, freed)
+            is_over = self._end_landings(moment)
+            if has_come or freed or is_over:
+                if has_come or freed:
+                    self._give_kept(moment)
+                if self._waiting:
+                    self._land(moment)
+                    self._serve(moment, freed)
 
     def _cross(self) -> bool:
         """The next edge; whether somebody has come."""
@@ -285,8 +301,7 @@ class Walk:
                 return
             self._stuck.add(key)
         self.fates[n].has_waited = True
-        rank = _RANKS.get(one.priority or "", len(_RANKS))
-        heapq.heappush(self._waiting.setdefault(key, []), (rank, one.at, n))
+        heapq.heappush(self._waiting.setdefault(key, []), self._entry(n))
 
     def _last_owner(self, rule: Rule | None, one: Arrival) -> int | None:
         """Who had to do with the contact last, if the rule wants to know."""
@@ -295,14 +310,17 @@ class Walk:
         at, user_id = self._last_owners[one.contact_id]
         return user_id if at >= one.at - timedelta(hours=rule.sticky_hours) else None
 
-    def _ask(self, n: int, last_owner_id: int | None) -> Draft:
-        one = self.arrivals[n]
-        ticket = NewTicket(
-            n, one.channel_account_id, one.ticket_type, one.contact_owner_id, points=one.points, last_owner_id=last_owner_id
-        )  # fmt: skip
-        [draft] = self._now().decide([(ticket, self._turn)])
+    def _ask(self, n: int, last_owner_id: int | None, kept_for: int | None = None) -> Draft:
+        [draft] = self._now().decide([(self._ticket(n, last_owner_id, kept_for), self._turn)])
         self._turn += 1
         return draft
+
+    def _ticket(self, n: int, last_owner_id: int | None, kept_for: int | None = None) -> NewTicket:
+        one = self.arrivals[n]
+        return NewTicket(
+            n, one.channel_account_id, one.ticket_type, one.contact_owner_id, points=one.points, last_owner_id=last_owner_id,
+            kept_for=kept_for,
+        )  # fmt: skip
 
     def _give(self, n: int, user_id: int, now: datetime) -> None:
         one, fate, hand = self.arrivals[n], self.fates[n], self.hands[user_id]
@@ -342,3 +360,78 @@ class Walk:
                 heapq.heappush(heads, (line[0], key))
             else:
                 del self._waiting[key]
+
+    # ── soft landing ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _land(self, now: datetime) -> None:
+        """What waits is dealt out where a rule wants so, and kept for who is still to come; as `assign` does it live."""
+        for channel, rule in self.office.rules.items():
+            if not (rule.wait_list and rule.landing_minutes) or rule.id in self._closed:
+                continue
+            until = now + timedelta(minutes=rule.landing_minutes)
+            first, last = (bisect_right(self._comings, one, key=itemgetter(0)) for one in (now, until))
+            expected = {user_id for _start, user_id in self._comings[first:last]} - self._there
+            lines = {key: line for key, line in self._waiting.items() if key[0] == channel}
+            heads = heapq.nsmallest(_DEALT, ((entry, key) for key, line in lines.items() for entry in line))
+            free = {entry[2] for entry, _ in heads if entry[0] > 0} - self._was_kept
+            if not expected or len(free) < 2:
+                continue
+            tickets = [self._ticket(entry[2], key[-1]) for entry, key in heads]
+            kept = [self._ticket(n, None, user_id) for user_id, own in self._kept.items() for n in own]
+            dealt = landing.deal(self._now(), rule, tickets, expected, kept)
+            gone = set()
+            for (_rank, _at, n), key in heads:
+                user_id = dealt.get(n) if n in free else None
+                if user_id in expected:
+                    self._keep(n, user_id, key, until + landing.LATE)
+                    gone.add(n)
+                elif user_id is not None and self._hand_over(n, key, now, user_id):
+                    gone.add(n)
+            self._take_out(gone, lines)
+
+    def _keep(self, n: int, user_id: int, key: _Line, until: datetime) -> None:
+        self._kept[user_id][n] = key
+        self._was_kept.add(n)
+        heapq.heappush(self._landings, (until, n, user_id))
+
+    def _hand_over(self, n: int, key: _Line, now: datetime, user_id: int) -> bool:
+        """To whom it was dealt, if they have room."""
+        draft = self._ask(n, key[-1], kept_for=user_id)
+        if draft.user_id is not None:
+            self._give(n, draft.user_id, now)
+        return draft.user_id is not None
+
+    def _take_out(
+        self, gone: Collection[int], lines: Mapping[_Line, list[tuple[int, datetime, int]]]
+    ) -> None:
+        for key, line in lines.items():
+            line[:] = [entry for entry in line if entry[2] not in gone]
+            heapq.heapify(line)
+            if not line:
+                del self._waiting[key]
+
+    def _give_kept(self, now: datetime) -> None:
+        """Who is there gets what is kept for them, as far as they have room."""
+        for user_id in self._there & self._kept.keys():
+            own = self._kept[user_id]
+            for n in sorted(own, key=self._entry):
+                if self._hand_over(n, own[n], now, user_id):
+                    del own[n]
+            if not own:
+                del self._kept[user_id]
+
+    def _end_landings(self, now: datetime) -> bool:
+        """What is still kept when its time is over waits for everybody again; whether anything does."""
+        found = False
+        while self._landings and self._landings[0][0] <= now:
+            _until, n, user_id = heapq.heappop(self._landings)
+            key = self._kept.get(user_id, {}).pop(n, None)
+            if key is not None:
+                heapq.heappush(self._waiting.setdefault(key, []), self._entry(n))
+                self._stuck.discard(key)
+                found = True
+        return found
+
+    def _entry(self, n: int) -> tuple[int, datetime, int]:
+        one = self.arrivals[n]
+        return _RANKS.get(one.priority or "", len(_RANKS)), one.at, n

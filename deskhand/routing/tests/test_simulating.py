@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
@@ -100,7 +101,7 @@ def _note(desk, made, at, ids, arrivals, ends, found):
 @pytest.mark.parametrize("strategy", [Strategy.LOAD_BALANCED, Strategy.ROUND_ROBIN])
 @pytest.mark.parametrize("limit", [None, 2])
 def test_the_simulator_gives_each_ticket_to_whom_live_routing_gave_it(desk, strategy, limit):
-    """Issue 5, line 9: the same code as live routing (R-ROUTE-30..38, R-ROUTE-53, R-CAP-6), owner by owner."""
+    """The same code as live routing (R-ROUTE-30..38, R-ROUTE-53, R-CAP-6), owner by owner."""
     everybody = [desk.ada, desk.bob, desk.cat]
     for name, share in SHARES.items():
         capacity.set_limits(desk.id, [desk.users[name]], by=Actor.user(desk.ada), total=limit, share=share)
@@ -203,6 +204,41 @@ def test_who_had_to_do_with_a_contact_last_gets_them_again():
     assert owners(walk) == [1, 1, 2]
 
 
+def test_what_waits_is_shared_out_among_who_is_there_and_who_is_about_to_come():
+    """Soft landing, as live: each gets a part as they come, the fourth no more than there is room for."""
+
+    def since(minute):
+        return Facts(WeeklyHours("UTC", (Block(0, 13 * 60 + minute, 18 * 60),)))
+
+    people = [since(0), since(15), since(30), since(20)]
+    where = office(people, landing_minutes=30, terms={4: Terms(total=1)})
+    walk = walked(where, [*come(*range(9), work=300), *come(9, priority="URGENT", work=300)])
+
+    by_user = {
+        user: [walk.fates[n].given_at for n in range(10) if owners(walk)[n] == user] for user in (1, 2, 3, 4)
+    }
+    at = [NOON + timedelta(hours=1, minutes=minute) for minute in (0, 15, 30, 20)]
+    assert owners(walk)[9] == 1
+    assert [len(by_user[user]) for user in (1, 2, 3, 4)] == [3, 3, 3, 1]
+    assert all(set(by_user[user]) == {moment} for user, moment in zip((1, 2, 3, 4), at, strict=True))
+
+
+def test_what_is_kept_is_everybodys_when_it_is_over():
+    """Who was expected is full when they come: what was kept for them is given to others a minute after the landing."""
+    begins = [Facts(WeeklyHours("UTC", (Block(0, 60 * 13 + n * 10, 60 * 20),))) for n in range(2)]
+    where = office(begins, landing_minutes=30, terms={2: Terms(total=2)})
+    chats = replace(
+        where.rules[1], id=10, channel_account_id=2, user_ids=(2,), landing_minutes=0, only_available=False
+    )
+    where = replace(where, rules={**where.rules, 2: chats})
+
+    walk = walked(where, [*come(0, 1, 2, 3, work=400), *come(65, 66, channel=2, work=400)])
+
+    assert owners(walk) == [1, 1, 1, 1, 2, 2]
+    late = [fate.given_at for fate in walk.fates[:4] if fate.given_at > NOON + timedelta(hours=1)]
+    assert late == [NOON + timedelta(hours=1, minutes=31)] * 2
+
+
 def test_times_are_cut_out():
     """A day off in the middle leaves the two ends."""
     nine = NOON - timedelta(hours=3)
@@ -236,13 +272,14 @@ _COMING = st.lists(
 
 
 @settings(max_examples=80, deadline=None)
-@given(_WEEKS, _COMING, st.sampled_from(Strategy), st.integers(0, 6), st.booleans())
+@given(_WEEKS, _COMING, st.sampled_from(Strategy), st.integers(0, 6), st.booleans(), st.sampled_from([0, 45]))
 def test_nobody_away_is_chosen_no_limit_is_broken_and_each_ticket_ends_once(
-    weeks, arrivals, strategy, limit, waits
+    weeks, arrivals, strategy, limit, waits, landing
 ):
     """R-ROUTE-45, R-CAP-6, for every strategy; and what nobody got is on the list or was never put there."""
     terms = {n: Terms(total=limit) for n in range(1, len(weeks) + 1)}
-    walk = walked(office(weeks, strategy=strategy, terms=terms, wait_list=waits), arrivals, days=3)
+    where = office(weeks, strategy=strategy, terms=terms, wait_list=waits, landing_minutes=landing)
+    walk = walked(where, arrivals, days=3)
 
     assert len(walk.fates) == len(arrivals)
     held = []
@@ -263,7 +300,7 @@ def test_nobody_away_is_chosen_no_limit_is_broken_and_each_ticket_ends_once(
 @settings(max_examples=60, deadline=None)
 @given(_WEEKS, _COMING, st.sampled_from(Strategy), st.integers(0, 99))
 def test_the_same_seed_comes_to_the_same(weeks, arrivals, strategy, seed):
-    """R-ROUTE-38, and issue 5: a simulation that is begun again ends the same."""
+    """R-ROUTE-38: a simulation that is begun again ends the same."""
     where = office(weeks, strategy=strategy, terms={1: Terms(total=2)})
     first, second = (walked(where, arrivals, days=2, seed=seed) for _ in range(2))
     assert first.fates == second.fates
@@ -290,7 +327,7 @@ def test_one_more_person_never_makes_the_tickets_of_one_pool_wait_longer(arrival
 
 
 def test_the_figures_tell_at_once_from_the_list_and_never():
-    """Issue 5, line 9: waiting time, load per agent, unassigned, SLA risk."""
+    """Waiting time, load per agent, unassigned, SLA risk."""
     walk = walked(office([ALWAYS], terms={1: Terms(total=1)}), come(0, 10, 20, work=60))
     found = outcome(walk, UTC, 45 * MINUTE, {})
 

@@ -57,7 +57,7 @@ def ruled(desk):
 
 
 def test_the_past_is_read_with_how_long_each_was_worked_on(ruled):
-    """Issue 5, line 9: from getting an owner to being done, the channel's median where that is not known."""
+    """From getting an owner to being done, the channel's median where that is not known."""
     first, second, third, spam, elsewhere = lived(ruled, 5, priority="HIGH")
     for pk, minutes in ((first, 10), (second, 30)):
         Ticket.objects.filter(pk=pk).update(
@@ -109,7 +109,7 @@ def test_made_up_tickets_come_at_the_rates_of_the_hours():
 
 
 def test_a_wish_changes_what_it_names_and_nothing_else(ruled):
-    """Issue 5, line 9: another roster, strategy, capacity or opening hours."""
+    """Another roster, strategy, capacity or opening hours."""
     today = assign.office(ruled.id, assign.rules_of(ruled.id, [MAIL]), NOON)
     wish = Wish(
         NOON,

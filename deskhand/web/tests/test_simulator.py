@@ -1,4 +1,4 @@
-"""The simulator's page: what may be asked of it, and how it tells what came of it (issue 5, line 9)."""
+"""The simulator's page: what may be asked of it, and how it tells what came of it."""
 
 from __future__ import annotations
 
