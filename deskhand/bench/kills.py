@@ -159,7 +159,7 @@ def storm(office: Office, seed: int) -> tuple[int, list[str]]:
         if time.monotonic() > until:
             return killed, [f"seed {seed}: not done within {PATIENCE:g} seconds"]
         fate = _fate(chance, STATEMENTS) if killed < KILLS else ()
-        killed += child(partial(_work, _called(office, tickets), *fate))
+        killed += at_once([partial(_work, _called(office, tickets), *fate)])
         _elapse(office, tickets)
     killed += _take_back(office, tickets, began_at, chance)
     return killed, [f"seed {seed}: {what}" for what in check(office, tickets)]
@@ -302,17 +302,16 @@ def _take_back(office: Office, ticket_ids: Sequence[int], began_at: datetime, ch
     from deskhand.kernel.database.scope import account_scope
 
     ask = partial(_ask_back, office, ticket_ids[1], began_at)
-    killed = int(child(partial(ask, *_fate(chance, STATEMENTS_BACK))))
+    killed = at_once([partial(ask, *_fate(chance, STATEMENTS_BACK))])
     if killed:  # who sees that it broke asks again
-        child(ask)
+        at_once([ask])
     with account_scope(office.account_id):
         by = Actor.user(office.user_id)
         store.change("ticket", _edited(ticket_ids), {"priority": "LOW"}, by=by)
     of_jobs, until = 0, time.monotonic() + PATIENCE
     while _open_jobs(office.account_id) and time.monotonic() < until:
-        of_jobs += child(
-            partial(_work_off_jobs, *(_fate(chance, STATEMENTS_BACK) if of_jobs < KILLS else ()))
-        )
+        fate = _fate(chance, STATEMENTS_BACK) if of_jobs < KILLS else ()
+        of_jobs += at_once([partial(_work_off_jobs, *fate)])
         sql.execute("update procrastinate_workers set last_heartbeat = now() - interval '1 hour'")
     return killed + of_jobs
 
@@ -368,30 +367,32 @@ def _work_off_jobs(kill_at: int | None = None, after: bool = False) -> None:
     JobLoop(Event()).run_once()
 
 
-def child(work: Callable[[], None]) -> bool:
-    """Do it in a process of its own; returns whether that was killed."""
+def at_once(crew: Sequence[Callable[[], None]]) -> int:
+    """Each in a process of its own, all at the same time; returns how many were killed. Raises RuntimeError if one failed."""
     from django.db import connection, connections
 
     from deskhand.kernel.database import wake
 
     wake.shut()
     connections.close_all()
-    if hasattr(connection, "close_pool"):  # what is open here is not the child's
+    if hasattr(connection, "close_pool"):  # what is open here is not the children's
         connection.close_pool()
-    pid = os.fork()
-    if pid == 0:
-        code = 1
-        try:
-            work()
-            code = 0
-        finally:
-            os._exit(code)
-    _pid, status = os.waitpid(pid, 0)
-    if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
-        return True
-    if os.waitstatus_to_exitcode(status) != 0:
-        raise RuntimeError("The child that works failed.")
-    return False
+    pids = []
+    for work in crew:
+        pid = os.fork()
+        if pid == 0:
+            code = 1
+            try:
+                work()
+                code = 0
+            finally:
+                os._exit(code)
+        pids.append(pid)
+    ends = [os.waitpid(pid, 0)[1] for pid in pids]
+    killed = [os.WIFSIGNALED(end) and os.WTERMSIG(end) == signal.SIGKILL for end in ends]
+    if any(not dead and os.waitstatus_to_exitcode(end) for dead, end in zip(killed, ends, strict=True)):
+        raise RuntimeError("A process that works failed.")
+    return sum(killed)
 
 
 def _work(called: set[tuple[int, str]], kill_at: int | None = None, after: bool = False) -> None:

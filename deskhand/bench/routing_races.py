@@ -6,17 +6,15 @@ strategy makes again, and the counters are what a recount would make them (R-ROU
 
 from __future__ import annotations
 
-import os
 import random
-import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from deskhand.bench.harness import Result, percentiles, scratch
-from deskhand.bench.kills import dying
+from deskhand.bench.kills import at_once, dying
 
 if TYPE_CHECKING:
     from deskhand.routing.models import Decision
@@ -240,34 +238,6 @@ def _tell(office: Office, kill_at: int | None, after: bool) -> None:
         for _nth in range(40):
             if not Dispatcher().run_once() + TimerLoop().run_once():
                 time.sleep(0.02)
-
-
-def at_once(crew: Sequence[Callable[[], None]]) -> int:
-    """Each in a process of its own, all at the same time; returns how many were killed. Raises RuntimeError if one failed."""
-    from django.db import connection, connections
-
-    from deskhand.kernel.database import wake
-
-    wake.shut()
-    connections.close_all()
-    if hasattr(connection, "close_pool"):  # what is open here is not the children's
-        connection.close_pool()
-    pids = []
-    for work in crew:
-        pid = os.fork()
-        if pid == 0:
-            code = 1
-            try:
-                work()
-                code = 0
-            finally:
-                os._exit(code)
-        pids.append(pid)
-    ends = [os.waitpid(pid, 0)[1] for pid in pids]
-    killed = [os.WIFSIGNALED(end) and os.WTERMSIG(end) == signal.SIGKILL for end in ends]
-    if any(not dead and os.waitstatus_to_exitcode(end) for dead, end in zip(killed, ends, strict=True)):
-        raise RuntimeError("A process of the race failed.")
-    return sum(killed)
 
 
 def _undecided(office: Office) -> list[int]:

@@ -58,7 +58,7 @@ def test_killed_again_and_again_while_records_change_nobody_is_lost_and_nobody_e
     while not is_done(account_id, flow):
         live()
         at, after = chance.randint(10, 60 if killed else 20), chance.random() < 0.5
-        killed += kills.child(partial(do_until, given, at, after, live))
+        killed += kills.at_once([partial(do_until, given, at, after, live)])
         if chance.random() < 0.7:
             rest()
     rest()
