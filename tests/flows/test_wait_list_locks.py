@@ -114,7 +114,7 @@ def test_who_serves_as_a_channel_opens_does_not_wait_for_the_timer_that_opens_it
             [ticket] = arrive(world.channel, "A")
         with account_scope(account_id):
             RoutingRule.objects.update(hours_zone="UTC", hours_blocks=[[NOON.weekday(), 13 * 60, 14 * 60]])
-            asked = waiting.in_order(account_id)
+            asked = waiting.in_order(account_id, NOON)
             waiting.go_on(account_id, asked, (), None, NOON)
             [key] = [one for one in timers.keys(account_id, waiting.DRAIN) if one.startswith("open:")]
         is_held, rings = threading.Event(), threading.Event()

@@ -224,7 +224,7 @@ def test_the_sort_value_is_the_order_of_the_list_and_follows_the_priority(world,
     by_value = sorted((first, second, third, fourth), key=lambda pk: marks(pk)[2])
 
     assert by_value == [third, fourth, first, second]
-    assert by_value == [one.ticket_id for one in waiting.in_order(world.account.pk)]
+    assert by_value == [one.ticket_id for one in waiting.in_order(world.account.pk, clock.now())]
 
     tickets.update(third, {"hs_ticket_priority": None}, by=SYSTEM)
     run_hooks()
