@@ -223,7 +223,8 @@ def route_new_tickets(account_id: int, events: Sequence[Event]) -> None:
     now = clock.now()
     known = Ticket.objects.filter(account_id=account_id, pk__in=new, contact__owner_id__isnull=False)
     owners = dict(known.values_list("pk", "contact__owner_id"))
-    answered = {e.data["ticket_id"]: e.data.get("answered_by") for e in events if e.kind == threads.RECEIVED}
+    answers = [e for e in events if e.kind == threads.RECEIVED and e.data.get("answered_by")]
+    answered = {e.data["ticket_id"]: e.data["answered_by"] for e in answers}
     asked = [
         NewTicket(
             ticket_id, e.data["channel_account_id"], e.data["ticket_type"], owners.get(ticket_id),
@@ -340,7 +341,10 @@ FREEING = {
     "user.reactivated",
     "user.seat_changed",
     "user.role_changed",
+    "user.super_admin_changed",
     "user.teams_changed",
+    "role.updated",
+    "team.updated",
     rules.CHANGED,
     capacity.CHANGED,
     capacity.SETTINGS_CHANGED,
@@ -370,32 +374,34 @@ def serve_waiting(account_id: int, events: Sequence[Event]) -> None:
     if not (come or lighter) or not waiting.is_anybody(account_id):
         return
     if come or capacity.binding(account_id).has_limits:
-        _serve(account_id, waiting.in_order(account_id, clock.now()), (come or lighter)[-1].id)
+        now = clock.now()
+        _serve(account_id, waiting.in_order(account_id, now), (come or lighter)[-1].id, now)
 
 
 def serve_the_rest(account_id: int, due: Sequence[timers.DueTimer]) -> None:
-    """Tickets just put on a list, what one batch left over, and channels that have opened. Safe to repeat."""
+    """Tickets just put on a list, what one batch left over, channels that have opened, and what was kept too long. Safe to
+    repeat."""
+    now = max(clock.now(), *(timer.due_at for timer in due))  # the clock that rang may be before ours
     new = {ticket_id for timer in due for ticket_id in timer.payload.get("tickets", ())}
-    asked = [(waiting.in_order(account_id, clock.now(), only=new), None)] if new else []
+    asked = [(waiting.in_order(account_id, now, only=new), None)] if new else []
     for timer in due:
         channel = timer.payload.get("channel")
         if channel is not None:
             after = waiting.place_of(timer.payload)
-            of_channel = waiting.in_order(account_id, clock.now(), channel=channel, after=after)
+            of_channel = waiting.in_order(account_id, now, channel=channel, after=after)
             asked.append((of_channel, timer.payload["event"]))
     # One after another: all their tickets are locked before any type, as everywhere.
     waiting.hold(account_id, new.union(one.ticket_id for some, _cause in asked for one in some))
-    waitmarks.leave(account_id, new, clock.now())
+    waitmarks.leave(account_id, new, now)
     if len(asked) > 1:
         loads.lock(account_id, loads.TYPES)
     for some, cause in asked:
-        _serve(account_id, some, cause)
+        _serve(account_id, some, cause, now)
 
 
-def _serve(account_id: int, asked: Sequence[NewTicket], cause: int | None) -> None:
+def _serve(account_id: int, asked: Sequence[NewTicket], cause: int | None, now: datetime) -> None:
     if not asked:
         return
-    now = clock.now()
     made = assign.route(account_id, asked, now, after_workflows=None, is_retry=True)
     waiting.go_on(account_id, asked, {a.ticket_id for a in made}, cause, now)
     _give(made, dict.fromkeys((a.ticket_id for a in made), cause), now)
@@ -624,7 +630,13 @@ def recount_loads(account_id: int, due: Sequence[timers.DueTimer]) -> None:
     # Tickets that are too old to count leave room, too; asked for in a transaction of its own, since locks are held here.
     waits = [one.ticket_id for one in waiting.in_order(account_id, now)]
     if waits:
-        timers.set_timer(account_id, waiting.DRAIN, "recounted", now + waiting.ONCE_MORE, {"tickets": waits})
+        timers.set_timer(
+            account_id,
+            waiting.DRAIN,
+            f"recounted:{now.isoformat()}",
+            now + waiting.ONCE_MORE,
+            {"tickets": waits},
+        )
     simulations.forget_old(account_id, now)
     timers.set_timer(account_id, RECOUNT, "", now + timedelta(days=1))
 

@@ -75,10 +75,13 @@ def route(
         due = [ticket for ticket in tickets if _is_due(rules, ticket, after_workflows)]
         locked = _lock_tickets(account_id, [ticket.ticket_id for ticket in due])
         due = [
-            replace(ticket, is_handed_off=locked[ticket.ticket_id].is_handed_off)
+            replace(
+                ticket, is_handed_off=is_retry or locked[ticket.ticket_id].is_handed_off
+            )  # who waits waits for people
             for ticket in due
             if ticket.ticket_id in locked and _is_meant(rules, ticket, locked)
         ]
+        due = waiting.still(account_id, due, now) if is_retry and due else due
         if not due:
             return []
         leaving = {ticket.ticket_id for ticket in due if ticket.leaving}
@@ -367,10 +370,10 @@ def _land(
     for rule in batch.rules.values():
         own = [one for one in found if one.channel_account_id == rule.channel_account_id]
         free = [one for one in own if one.may_be_kept and one.kept_for is None and one.leaving is None]
-        if not rule.landing_minutes or len(free) < 2:
+        if not (rule.landing_minutes and rule.only_available) or rule.id in batch.closed or len(free) < 2:
             continue
         until = now + timedelta(minutes=rule.landing_minutes)
-        away = [user_id for user_id, person in batch.roster.people.items() if not person.is_available]
+        away = batch.away(rule, free)
         expected = landing.coming(availability.facts_of(account_id, away), now, until) if away else ()
         if not expected:
             continue

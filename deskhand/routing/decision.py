@@ -222,6 +222,12 @@ class Batch:
         own = [self._pool(rule, OWN)] if rule.option is Option.USERS_AND_TEAMS else []
         return [*own, self._pool(rule, FALLBACK)] if rule.has_fallback else own
 
+    def away(self, rule: Rule, tickets: Iterable[NewTicket]) -> set[int]:
+        """Who could take some of these tickets of the rule, were they there."""
+        pools = [pool for ticket in tickets for pool in self._in_order(rule, ticket)]
+        found = {pool.key: pool for pool in pools}.values()
+        return {user_id for pool in found for user_id, drop in pool.sifted.dropped if drop is Drop.AWAY}
+
     def cycles(self) -> dict[Cycle, tuple[list[int], int]]:
         """The round-robin cycles that moved, as they stand now."""
         return {
@@ -280,11 +286,13 @@ class Batch:
     def _in_order(self, rule: Rule, ticket: NewTicket) -> Iterator[Pool]:
         """Who had to do with the contact last, who has the skills, then whom the rule names (§14.8).
 
-        What was dealt to somebody is theirs alone, for as long as it is kept.
+        What was dealt to somebody is theirs first; others are asked once they are there and can't take it.
         """
         if ticket.kept_for is not None:
-            yield self._of_one(rule, Step.KEPT, ticket.kept_for)
-            return
+            if self._is_named(rule, ticket, ticket.kept_for):
+                yield self._of_one(rule, Step.KEPT, ticket.kept_for)
+            if not self.roster.person(ticket.kept_for).is_available:
+                return
         if ticket.last_owner_id is not None and self._may_get(rule, ticket.last_owner_id):
             yield self._of_one(rule, Step.LAST_OWNER, ticket.last_owner_id)
         asked = self.asked.get(ticket.ticket_id)
@@ -295,6 +303,12 @@ class Batch:
         if rule.option is Option.CONTACT_OWNER:
             yield self._contact_owner_pool(rule, ticket)
         yield from self.pools_of(rule)
+
+    def _is_named(self, rule: Rule, ticket: NewTicket, user_id: int) -> bool:
+        """By the skills that are asked for, or by the rule."""
+        asked = self.asked.get(ticket.ticket_id)
+        able = (*asked.user_ids, *asked.relaxed_user_ids) if asked is not None else ()
+        return user_id in able or self._may_get(rule, user_id)
 
     def _may_get(self, rule: Rule, user_id: int) -> bool:
         """Who is named by the rule, or, where the contact's owner gets it, anybody."""

@@ -45,7 +45,8 @@ def add(account_id: int, ticket_ids: Sequence[int], now: datetime, *, turn: int)
 # A list that is given up takes nobody any more, and whom it took while it was given up goes, too.
 _IS_KEPT = """
 select from routing_routingrule r where r.account_id = t.account_id and r.channel_account_id = t.channel_account_id
-  and r.wait_list and (r.option not in ('NONE', 'TEAMS') or r.skill_rule_set_id is not null)
+  and r.wait_list and (r.option in ('USERS_AND_TEAMS', 'CONTACT_OWNER') or (r.option <> 'TEAMS' and r.skill_rule_set_id is not null)
+    or (r.option = 'AI_AGENT' and (r.fallback_user_ids <> '{}' or r.fallback_team_ids <> '{}')))
 """
 _LEAVE = f"""
 delete from routing_waitingticket w using crm_ticket t
@@ -92,12 +93,15 @@ def _keep_nothing(rule: RoutingRule) -> None:
 def leave_if_not_kept(rule: RoutingRule) -> list[int]:
     """The list of a channel is given up with the wish for one, or with the people whom it waits for. Returns who was on it.
 
-    And what is kept for somebody is everybody's, once the rule does not want it kept.
+    And what is kept for somebody is everybody's: it is dealt anew among the people of the new rule.
     """
-    has_people = rule.option not in (Option.NONE, Option.TEAMS) or rule.skill_rule_set_id is not None
+    has_people = (  # as decision.Rule.may_pick
+        rule.option in (Option.USERS_AND_TEAMS, Option.CONTACT_OWNER)
+        or (rule.option != Option.TEAMS and rule.skill_rule_set_id is not None)
+        or (rule.option == Option.AI_AGENT and bool(rule.fallback_user_ids or rule.fallback_team_ids))
+    )
     if rule.wait_list and has_people:
-        if not rule.landing_minutes:
-            _keep_nothing(rule)
+        _keep_nothing(rule)
         return []
     found = hold(rule.account_id, channel=rule.channel_account_id)
     return leave(rule.account_id, found) if found else []
@@ -182,12 +186,32 @@ from unnest(%s::bigint[], %s::bigint[]) x(ticket_id, user_id) where w.account_id
 """
 
 
-def keep(account_id: int, channel_account_id: int, users: Mapping[int, int], until: datetime) -> None:
+def keep(account_id: int, channel_account_id: int, dealt: Mapping[int, int], until: datetime) -> None:
     """Keep each ticket for its user; what is left of it at the end is for everybody."""
-    if users:
-        sql.execute(_KEEP, [until, list(users), list(users.values()), account_id])
-        key = f"landed:{channel_account_id}:{max(users)}:{until.isoformat()}"
+    if dealt:
+        sql.execute(_KEEP, [until, list(dealt), list(dealt.values()), account_id])
+        key = f"landed:{channel_account_id}:{max(dealt)}:{until.isoformat()}"
         _set(account_id, key, until, channel_account_id, None)
+
+
+_STILL = """
+select w.ticket_id, case when w.kept_until > %s then w.kept_for end, w.kept_until is null from routing_waitingticket w
+where w.account_id = %s and w.ticket_id = any(%s)
+"""
+
+
+def still(account_id: int, tickets: Sequence[NewTicket], now: datetime) -> list[NewTicket]:
+    """Those of these tickets, which the caller holds, that wait still, and for whom they are kept now. One query."""
+    found = {
+        pk: rest for pk, *rest in sql.rows(_STILL, [now, account_id, [one.ticket_id for one in tickets]])
+    }
+    return [
+        replace(
+            one, kept_for=found[one.ticket_id][0], may_be_kept=one.may_be_kept and found[one.ticket_id][1]
+        )
+        for one in tickets
+        if one.ticket_id in found
+    ]
 
 
 _PLACE = f"""
@@ -234,7 +258,7 @@ def go_on(
         if is_asking_each or weighs or any(ticket_id in given for ticket_id in own):
             place = sql.row(_PLACE, [account_id, own[-1]])
             if place is not None:
-                key = f"rest:{rule.pk}:{own[-1]}:{cause or 0}"
+                key = f"rest:{rule.pk}:{own[-1]}:{cause or 0}:{now.isoformat()}"
                 _set(account_id, key, now, rule.channel_account_id, cause, place)
 
 

@@ -75,17 +75,17 @@ def follow(account_id: int, events: Sequence[Event]) -> None:
     """Before commit: whoever is assigned, closed, spam, put away or part of another leaves the list, and so does what
     somebody gave to a team by hand; a new priority is a new place."""
     now = clock.now()
-    changed = {e.object_id: e for e in events if e.object_type == "ticket" and e.kind != tickets.CREATED}
-    going = {e.object_id: e for e in events if e.object_id in changed and _may_leave(e)}
+    changed = [e for e in events if e.object_type == "ticket" and e.kind != tickets.CREATED]
+    going = {e.object_id: e for e in changed if _may_leave(e)}
     if going:
-        by_hand = [pk for pk, event in going.items() if _is_given_to_team(event)]
+        by_hand = [e.object_id for e in changed if _is_given_to_team(e)]
         left = waiting.leave(account_id, going, at_once=by_hand)
         unmark(left, now, {pk: Cause(event_id=going[pk].id) for pk in left})
-    moved = {pk for pk, event in changed.items() if _PRIORITY in event.data.get("changes", {})} - going.keys()
+    moved = {e.object_id: e for e in changed if _PRIORITY in e.data.get("changes", {})}
     if moved:
         places = waiting.places(account_id, moved)
         changes = [
-            Change(pk, {WAIT_LIST_SORT: sort_value(*place)}, rule=RULE, cause=Cause(event_id=changed[pk].id))
+            Change(pk, {WAIT_LIST_SORT: sort_value(*place)}, rule=RULE, cause=Cause(event_id=moved[pk].id))
             for pk, place in places.items()
         ]
         tickets.change_many(changes, by=_ROUTING, at=now)

@@ -68,7 +68,7 @@ def at(world: Any, wired: None) -> Callable[[datetime], Counter[str]]:
                 one = DueTimer(0, world.account.pk, first.kind, first.key, first.due_at, first.payload)
                 timers.handlers[first.kind](world.account.pk, [one])
             assert_counted()
-        names = {user.pk: user.name.split()[0] for user in (world.ada, world.grace, world.bob)}
+        names = {user.pk: user.name.split()[0] for user in (world.ada, world.grace, world.bob, world.eve)}
         owned = Ticket.objects.exclude(owner_id=None).values_list("owner_id", flat=True)
         return Counter(names[owner] for owner in owned)
 
@@ -148,7 +148,9 @@ def test_who_is_out_of_office_is_not_expected(world, morning, at):
 
 
 def test_when_it_is_over_the_list_is_everybodys_and_nothing_is_kept_again(world, morning, at):
-    morning(6)
+    with clock.stopped(NIGHT):
+        works(world, world.eve, NOON + timedelta(minutes=40))
+    morning(6, user_ids=[world.ada.pk, world.grace.pk, world.bob.pk, world.eve.pk])
     assert at(NOON) == {"Ada": 2}
     with clock.stopped(NOON + timedelta(minutes=1)):
         availability.set_out_of_office(
@@ -156,10 +158,6 @@ def test_when_it_is_over_the_list_is_everybodys_and_nothing_is_kept_again(world,
         )
     assert at(NOON + QUARTER) == {"Ada": 2, "Grace": 2}
     assert at(NOON + 2 * QUARTER - timedelta(seconds=1)) == {"Ada": 2, "Grace": 2}
-    with clock.stopped(NOON + QUARTER):
-        works(world, world.eve, NOON + timedelta(minutes=40))
-        rules_again = [world.ada.pk, world.grace.pk, world.bob.pk, world.eve.pk]
-        keeps(world, user_ids=rules_again)
 
     assert at(NOON + 2 * QUARTER + landing.LATE) == {"Ada": 3, "Grace": 3}
     assert not WaitingTicket.objects.exists()
@@ -188,6 +186,68 @@ def test_a_rule_that_wants_it_no_more_keeps_nothing(world, morning, at):
         keeps(world, minutes=0)
 
     assert at(NOON + timedelta(minutes=1)) == {"Ada": 6}
+
+
+def test_who_is_out_of_the_rule_gets_nothing_of_what_was_kept_for_them(world, morning, at):
+    """It is dealt anew among those whom the rule names now."""
+    morning(6)
+    at(NOON)
+    with clock.stopped(NOON + timedelta(minutes=1)):
+        keeps(world, user_ids=[world.ada.pk, world.grace.pk])
+    assert at(NOON + timedelta(minutes=1)) == {"Ada": 4}
+
+    assert kept() == {world.grace.pk: 2}
+    assert at(NOON + 2 * QUARTER) == {"Ada": 4, "Grace": 2}
+
+
+def test_whom_something_was_dealt_to_and_who_is_full_stands_in_nobodys_way(world, morning, at):
+    """R-CAP-6: the urgent ones go by what people have to do, and fill who was dealt another one."""
+    with clock.stopped(NIGHT):
+        works(world, world.eve, NOON)
+        capacity.set_limits(world.account.pk, [world.eve.pk], total=1, by=SYSTEM)
+    plain = morning(3, user_ids=[world.ada.pk, world.eve.pk, world.bob.pk])
+    with clock.stopped(NIGHT):
+        tickets.update(plain[0], {"hs_ticket_priority": "URGENT"}, by=SYSTEM)
+        [own] = tickets.create_many([NewTicket("Own")], by=SYSTEM)
+        tickets.assign(own.id, owner_id=world.ada.pk, by=SYSTEM)
+        run_hooks()
+
+    at(NOON)
+
+    given = dict(Ticket.objects.filter(pk__in=plain).values_list("pk", "owner_id"))
+    assert sorted(given.values(), key=str) == sorted([world.eve.pk, world.ada.pk, None], key=str)
+    assert kept() == {world.bob.pk: 1}
+
+
+def test_without_the_box_nobody_is_waited_for(world, morning, at):
+    """R-ROUTE-47: who is away can be given tickets, so nothing is kept for them."""
+    capacity.set_limits(
+        world.account.pk, [u.pk for u in (world.ada, world.grace, world.bob)], total=0, by=SYSTEM
+    )
+    morning(4, only_available=False)
+    with clock.stopped(NOON):
+        capacity.set_limits(world.account.pk, [world.bob.pk], total=None, by=SYSTEM)
+
+    assert at(NOON) == {"Bob": 4}
+
+
+def test_a_clock_that_is_behind_the_one_that_rang_forgets_nothing(world, morning, at):
+    """The timer of the end rings by the database's clock."""
+    morning(6)
+    at(NOON)
+    with clock.stopped(NOON + timedelta(minutes=1)):
+        away = NOON + QUARTER, NOON + timedelta(hours=3)
+        availability.set_out_of_office(world.account.pk, world.bob.pk, *away, by=SYSTEM)
+    at(NOON + 2 * QUARTER)
+    end = Timer.objects.get(kind=waiting.DRAIN, key__startswith="landed:")
+    end.delete()
+    with clock.stopped(end.due_at - timedelta(milliseconds=50)):
+        wiring.serve_the_rest(
+            world.account.pk, [DueTimer(0, world.account.pk, end.kind, end.key, end.due_at, end.payload)]
+        )
+        run_hooks()
+
+    assert not WaitingTicket.objects.exists()
 
 
 def test_the_ticket_says_for_whom_it_is_kept_and_why_it_was_given(world, morning, at):
@@ -230,7 +290,7 @@ def test_many_cost_no_more_queries_than_few(world, morning):
         asked = waiting.in_order(world.account.pk, clock.now())
         for some, each in ((asked[:3], 1), (asked[3:9], 3), (asked[9:], 12)):
             with CaptureQueriesContext(connection) as made:
-                wiring._serve(world.account.pk, some, None)
+                wiring._serve(world.account.pk, some, None, clock.now())
             assert kept()[world.grace.pk] == each
             counts.append(len(made))
 

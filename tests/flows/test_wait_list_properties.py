@@ -227,6 +227,7 @@ def test_the_sort_value_is_the_order_of_the_list_and_follows_the_priority(world,
     assert by_value == [one.ticket_id for one in waiting.in_order(world.account.pk, clock.now())]
 
     tickets.update(third, {"hs_ticket_priority": None}, by=SYSTEM)
+    tickets.update(third, {"subject": "Another change in the same transaction"}, by=SYSTEM)
     run_hooks()
     assert sorted(by_value, key=lambda pk: marks(pk)[2]) == [fourth, first, second, third]
 

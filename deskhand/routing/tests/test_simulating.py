@@ -223,8 +223,8 @@ def test_what_waits_is_shared_out_among_who_is_there_and_who_is_about_to_come():
     assert all(set(by_user[user]) == {moment} for user, moment in zip((1, 2, 3, 4), at, strict=True))
 
 
-def test_what_is_kept_is_everybodys_when_it_is_over():
-    """Who was expected is full when they come: what was kept for them is given to others a minute after the landing."""
+def test_what_is_kept_for_who_is_full_is_everybodys():
+    """Who was expected is full when they come: what was kept for them is given to who is there."""
     begins = [Facts(WeeklyHours("UTC", (Block(0, 60 * 13 + n * 10, 60 * 20),))) for n in range(2)]
     where = office(begins, landing_minutes=30, terms={2: Terms(total=2)})
     chats = replace(
@@ -236,7 +236,7 @@ def test_what_is_kept_is_everybodys_when_it_is_over():
 
     assert owners(walk) == [1, 1, 1, 1, 2, 2]
     late = [fate.given_at for fate in walk.fates[:4] if fate.given_at > NOON + timedelta(hours=1)]
-    assert late == [NOON + timedelta(hours=1, minutes=31)] * 2
+    assert late == [NOON + timedelta(hours=1, minutes=10)] * 2
 
 
 def test_times_are_cut_out():

@@ -90,7 +90,8 @@ class Typed:
             return {**chosen, **lists, **flags}
         flags = self.flags if offer.has_box else {**self.flags, "only_available": True}
         more = {"agent_key": self.agent_key, "sticky_hours": number(self.sticky_hours or "0", "sticky_hours")}
-        more["landing_minutes"] = number(self.landing_minutes or "0", "landing_minutes")
+        landing = number(self.landing_minutes or "0", "landing_minutes")
+        more["landing_minutes"] = landing if self.flags["wait_list"] else 0
         return {**chosen, **more, **self.lists, **flags}
 
 

@@ -610,7 +610,8 @@ def test_what_waits_is_shared_out_before_the_day_begins_and_told(office, ada):
     assert "Then it is shared out with those whose hours begin within 30 minutes." in page(
         ada, f"{at}/automation"
     )
-    refused = ada.post(f"{at}/routing", {**typed, "landing_minutes": "30"})
+    refused = ada.post(f"{at}/routing", {**shown, "landing_minutes": "300"})
     assert refused.status_code == 422
-    assert "Without a waiting list there is nothing to share out in the morning." in refused.content.decode()
+    assert "Choose between 0 and 240 minutes." in refused.content.decode()
+    assert ada.post(f"{at}/routing", {**typed, "landing_minutes": "30"}).status_code == 302  # nothing waits
     assert ada.post(f"{at}/routing", {**shown, "landing_minutes": ""}).status_code == 302
