@@ -190,7 +190,9 @@ def _change(account_id: int, user_ids: Collection[int], values: Mapping[str, Any
             for user_id in sorted(set(user_ids))
         ]
         changed = [row for row in rows if _facts(row) != _facts(before.get(row.user_id))]
-        _check_seats(account_id, [row.user_id for row in changed if _binds(row)])
+        _check_seats(
+            account_id, [row.user_id for row in changed if _binds_anew(row, before.get(row.user_id))]
+        )
         Capacity.objects.bulk_create(
             changed, update_conflicts=True, unique_fields=["account_id", "user_id"], update_fields=_LIMITS
         )  # fmt: skip
@@ -206,8 +208,13 @@ def _facts(row: Capacity | None) -> dict[str, Any]:
     return {name: getattr(row, name) for name in _LIMITS}
 
 
-def _binds(row: Capacity) -> bool:
-    return row.share != 100 or any(getattr(row, name) is not None for name in ("total", *BY_TYPE.values()))
+def _binds_anew(row: Capacity, before: Capacity | None) -> bool:
+    """Whether something is set that was not; taking away is nothing."""
+    had = _facts(before)
+    limits = ("total", *BY_TYPE.values())
+    return row.share not in (100, had["share"]) or any(
+        getattr(row, name) not in (None, had[name]) for name in limits
+    )
 
 
 def _check_seats(account_id: int, user_ids: Sequence[int]) -> None:
@@ -231,10 +238,10 @@ def set_settings(account_id: int, settings: Settings, *, by: Actor, now: datetim
         if before == settings:
             return
         RoutingSettings.objects.update_or_create(account_id=account_id, defaults=_columns(settings))
+        loads.recount(account_id, now)  # tickets are locked before the log, as where they are merged
         audit.record(
             SETTINGS_CHANGED, by=by, target_type="account", target_id=account_id, before=_said(before), after=_said(settings)
         )  # fmt: skip
-        loads.recount(account_id, now)
 
 
 def ask_for_settings(account_id: int, settings: Settings, *, by: int) -> bool:
@@ -244,10 +251,12 @@ def ask_for_settings(account_id: int, settings: Settings, *, by: int) -> bool:
     """
     check_settings(settings)
     with account_scope(account_id):
-        if not (jobs.under_way(CHANGE_SETTINGS) or _is_slow(account_id)):
+        before, waiting = settings_of(account_id), jobs.under_way(CHANGE_SETTINGS)
+        if not waiting and (before == settings or not _is_slow(account_id)):
             set_settings(account_id, settings, by=Actor.user(by))
             return True
-        args = {"settings": _columns(settings), "by": by}
+        instead_of = [_columns(before), *(one["settings"] for one in waiting)]
+        args = {"settings": _columns(settings), "instead_of": instead_of, "by": by}
         jobs.enqueue(CHANGE_SETTINGS, args, one_by_one="settings")
     return False
 
@@ -260,9 +269,13 @@ def asked_for(account_id: int) -> Settings | None:
 
 
 def change_settings(job: Job) -> None:
-    """Safe to repeat."""
+    """Safe to repeat. Passed over where others were set since it was asked for, as by a configuration document."""
     settings = _of_columns(job.args["settings"])
-    set_settings(job.account_id, settings, by=Actor.user(job.args["by"]))
+    with account_scope(job.account_id):
+        if settings_of(job.account_id) in [_of_columns(one) for one in job.args["instead_of"]]:
+            set_settings(job.account_id, settings, by=Actor.user(job.args["by"]))
+    with account_scope(job.account_id):  # what changed while it counted was counted by the former settings
+        loads.recount(job.account_id, clock.now())
 
 
 def _is_slow(account_id: int) -> bool:

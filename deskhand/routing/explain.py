@@ -210,7 +210,7 @@ def _would(draft: Draft, pools: list[Pool], choice: _Choice | None, names: _Name
         case _:
             drops = {drop for pool in pools for _user_id, drop in pool.sifted.dropped}
             if is_full:
-                return _("Nobody would get it: who is there has as many tickets as they may be given.")
+                return _("Nobody would get it: nobody who is there has room for it.")
             if drops <= {Drop.AWAY, Drop.EXTRA_MEMBER}:
                 return _("Nobody would get it: everybody in the rule is away.")
             return _("Nobody would get it: nobody in the rule can take it.")
@@ -370,7 +370,7 @@ def _outcome(
             return _("Nobody was assigned: nobody answered the call.")
         case Reason.ALL_DROPPED:
             if is_full:
-                return _("Nobody was assigned: who was there had as many tickets as they may be given.")
+                return _("Nobody was assigned: nobody who was there had room for it.")
             return _nobody({drop for pool in pools for _user_id, drop in pool.sifted.dropped})
 
 

@@ -98,7 +98,9 @@ def test_what_somebody_walked_to_stays_chosen_when_the_answer_comes(tab, office)
     page.keyboard.press("Control+k")
     page.keyboard.type("refun")
     expect(chosen(page)).to_contain_text("Refund for the lamp")
-    expect(page.get_by_role("option", name="Search everywhere for “refun”")).to_be_visible()  # not what “refu” found
+    expect(
+        page.get_by_role("option", name="Search everywhere for “refun”")
+    ).to_be_visible()  # not what “refu” found
     page.keyboard.type("d")
     page.keyboard.press("ArrowUp")
     expect(chosen(page)).to_contain_text("Search everywhere for “refun”")

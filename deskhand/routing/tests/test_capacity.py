@@ -306,6 +306,19 @@ def test_who_loses_the_seat_can_be_rid_of_the_limit_and_keeps_it_till_then(two):
     assert Capacity.objects.get(user_id=two.bob).total is None
 
 
+def test_who_loses_the_seat_can_be_rid_of_either_alone(two):
+    """R-CAP-1: of the limit and of the share."""
+    limit(two, "bob", total=3, share=40)
+    Membership.objects.filter(user_id=two.bob).update(has_seat=False)
+
+    with pytest.raises(Invalid):
+        capacity.set_shares(two.id, [two.bob], 30, by=SYSTEM)
+    capacity.set_limits(two.id, [two.bob], by=SYSTEM)
+    assert Capacity.objects.get(user_id=two.bob).share == 40
+    capacity.set_shares(two.id, [two.bob], 100, by=SYSTEM)
+    assert Capacity.objects.get(user_id=two.bob).share == 100
+
+
 # -- Plans --------------------------------------------------------------------------------------------------------
 
 

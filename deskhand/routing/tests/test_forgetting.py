@@ -11,7 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from deskhand.crm.records.models import Ticket
-from deskhand.kernel import clock
+from deskhand.kernel import clock, jobs
 from deskhand.kernel.jobs import Job, Later
 from deskhand.kernel.models import Timer
 from deskhand.routing import assign, explain, forgetting, loads, replaying
@@ -232,6 +232,7 @@ def test_it_is_a_slow_job_each_night_and_stops_when_it_is_told_to(desk, settings
 
     forgetting.nightly(desk.id, [])
 
+    assert jobs.under_way(forgetting.FORGET) == [{}]
     assert Timer.objects.get(kind=forgetting.NIGHTLY).due_at == clock.now() + timedelta(days=1)
     stop = Event()
     stop.set()

@@ -214,6 +214,22 @@ def test_a_number_that_can_not_be_is_told_beside_its_field(office, client, name,
         assert capacity.settings_of(world.account.pk) == Settings()
 
 
+def test_a_job_does_not_undo_what_was_set_since_it_was_asked_for(office, client, monkeypatch, wired):
+    """R-CAP-9: as by a configuration document, which sets at once."""
+    monkeypatch.setattr(capacity, "AT_ONCE", 0)
+    ticket = office.mail()
+    client.post(f"/inbox/all-open/{ticket.pk}/owner", {"owner": f"user:{office.world.bob.pk}"})
+    client.post(f"{EFFORT}/save", {"weighs": "on", "type-EMAIL_OTHER": "6"})
+    newer = Settings(weighs=True, types={"EMAIL_OTHER": 2})
+    with office.inside() as world:
+        capacity.set_settings(world.account.pk, newer, by=SYSTEM)
+
+    run_jobs()
+
+    with office.inside() as world:
+        assert capacity.settings_of(world.account.pk) == newer
+
+
 def test_where_many_tickets_count_a_job_counts_them_and_the_page_says_so(office, client, monkeypatch, wired):
     """R-CAP-9: settings and counters change together; until then what was there holds, and is still routed by."""
     monkeypatch.setattr(capacity, "AT_ONCE", 0)
