@@ -62,11 +62,17 @@ def open_tickets(viewer: Viewer, owner_id: int) -> list[int]:
 
 
 def hand_over(
-    viewer: Viewer, ticket_ids: Sequence[int], to: Receivers, note: str, *, at: datetime
+    viewer: Viewer,
+    ticket_ids: Sequence[int],
+    to: Receivers,
+    note: str,
+    *,
+    at: datetime,
+    shown_at: datetime | None = None,
 ) -> tuple[Done, dict[int, int]]:
     """Hand over those that are open and that the viewer may change; the others are told with the reason.
 
-    Returns also how many each colleague got. Raises Invalid without a receiver, and for too many tickets or words.
+    What somebody got after `shown_at`, when they were chosen, stays theirs: a second click hands nothing on. Returns also how many each colleague got. Raises Invalid without a receiver, and for too many tickets or words.
     """
     if not to.user_ids and to.team_id is None:
         raise Invalid(_("Choose who gets the tickets."), field="to", value="")
@@ -80,7 +86,7 @@ def hand_over(
     gets: dict[int, int] = {}
     teams = people.teams(viewer.account_id) if to.team_id is not None else []
     team = next((one for one in teams if one.id == to.team_id), None)
-    done = bulk.change(viewer, ticket_ids, _plan(to, facts, gets), at=at, rule=RULE)
+    done = bulk.change(viewer, ticket_ids, _plan(to, facts, gets, shown_at), at=at, rule=RULE)
     _comment(viewer, [facts[pk] for pk in done.changed], gets, team, note, at)
     got: dict[int | None, list[int]] = {}
     for ticket_id in done.changed:
@@ -89,13 +95,18 @@ def hand_over(
     return done, {user_id: len(ids) for user_id, ids in got.items() if user_id is not None}
 
 
-def _plan(to: Receivers, facts: Mapping[int, _Facts], gets: dict[int, int]) -> bulk.Plan:
+def _plan(
+    to: Receivers, facts: Mapping[int, _Facts], gets: dict[int, int], shown_at: datetime | None
+) -> bulk.Plan:
     """Whom each ticket goes to, kept in `gets`; nobody gets their own."""
     turns = cycle(to.user_ids)
 
     def plan(ticket: Known) -> Mapping[str, Any] | str:
         if facts[ticket.id].is_closed:
             return _("It is closed.")
+        given_at = facts[ticket.id].given_at
+        if shown_at and given_at and given_at > shown_at:
+            return _("It has been given to somebody meanwhile.")
         if to.team_id is not None:
             return {"owner_id": None, "assigned_team_ids": [to.team_id]}
         chosen = next(turns)
@@ -141,10 +152,11 @@ class _Facts(NamedTuple):
     waits_since: datetime | None  # the customer, for us
     said: str | None
     said_at: datetime | None
+    given_at: datetime | None
 
 
 _FACTS = """
-select t.id, t.is_closed, t.stage_id, t.owner_id, t.last_sent_at, w.at, x.text, x.created_at
+select t.id, t.is_closed, t.stage_id, t.owner_id, t.last_sent_at, w.at, x.text, x.created_at, t.owner_assigned_at
 from crm_ticket t
 left join lateral (
     select left(m.text, 2000) as text, m.created_at from desk_message m

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from urllib.parse import urlencode
 
 from django.contrib import messages
@@ -69,6 +70,7 @@ class Offer:
     note: str
     of: int | None
     view: str
+    shown_at: str
     back_url: str
     error: str = ""
     error_field: str = ""
@@ -99,7 +101,8 @@ def _page(request: AccountRequest, given: QueryDict, refusal: Invalid | None = N
     page = Offer(
         title=_title(request, of), tickets=shown, rest=rest, chosen=ticked, colleagues=_colleagues(request, given, of),
         teams=offered([(str(team.id), team.name) for team in people.teams(request.viewer.account_id)], given.get("team", "")),
-        note=given.get("note", "")[: handover.NOTE], of=of, view=view, back_url=_back_url(request, of, view),
+        note=given.get("note", "")[: handover.NOTE], of=of, view=view,
+        shown_at=clock.now().isoformat(), back_url=_back_url(request, of, view),
         error=words_of(refusal) if refusal else "", error_field=refusal.field if refusal else "",
     )  # fmt: skip
     context = {"page": page, "shell": shell(request)}
@@ -189,13 +192,25 @@ def hand_over(request: AccountRequest) -> HttpResponse:
             raise Invalid(_("Select a ticket first."), field="ids", value="")
         to, note = _receivers(request), storable(request.POST.get("note", "")).replace("\r\n", "\n")
         with transaction.atomic():
-            done, counts = handover.hand_over(request.viewer, ids, to, note, at=at)
+            done, counts = handover.hand_over(
+                request.viewer, ids, to, note, at=at, shown_at=_shown_at(request)
+            )
     except Invalid as refusal:
         return _page(request, request.POST, refusal)
     back_url = _back_url(request, of, view)
-    request.session[HANDED] = {"at": at.isoformat(), "ids": list(done.changed), "back": back_url}
+    if done.changed:  # a second click leaves the way back to the first
+        request.session[HANDED] = {"at": at.isoformat(), "ids": list(done.changed), "back": back_url}
     _tell(request, done, counts, to)
     return redirect(back_url)
+
+
+def _shown_at(request: AccountRequest) -> datetime | None:
+    """When the page that is sent was shown, None for what is no moment."""
+    try:
+        found = datetime.fromisoformat(request.POST.get("shown", ""))
+    except ValueError:
+        return None
+    return found if found.tzinfo else None
 
 
 def _receivers(request: AccountRequest) -> Receivers:

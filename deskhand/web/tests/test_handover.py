@@ -168,6 +168,39 @@ def test_one_click_gives_them_back_and_the_comments_stay(office, grace, theirs):
     assert "could not be taken back" in texts(grace.post(UNDO, follow=True))
 
 
+@pytest.mark.parametrize("several", [True, False])
+def test_a_second_click_hands_nothing_on(office, grace, theirs, several):
+    """R-ROUTE-54: each has one comment, and the way back is that of the first."""
+    world = office.world
+    mine = theirs(world.grace, 4)
+    to = [world.ada.pk, world.bob.pk] if several else [world.bob.pk]
+    grace.post("/inbox/all-open/bulk", {"ids": mine, "handover": "1"})
+    form = form_of(grace.get(f"{PAGE}?view=all-open")) | {"to": to}
+    start = clock.now()
+    with clock.stopped(start + timedelta(seconds=1)):
+        grace.post(SAVE, form)
+    given = owners(office, mine)
+    assert world.grace.pk not in given
+
+    with clock.stopped(start + timedelta(seconds=2)):
+        grace.post(SAVE, form)
+
+    assert owners(office, mine) == given
+    assert len(comments(office, mine)) == 4
+    said = texts(grace.get("/inbox/all-open"))
+    assert "It has been given to somebody meanwhile." in said
+    with clock.stopped(start + timedelta(seconds=3)):
+        assert "Taken back" in texts(grace.post(UNDO, follow=True))
+    assert owners(office, mine) == [world.grace.pk] * 4
+
+
+def test_what_was_shown_at_no_moment_is_handed_over(office, grace, theirs):
+    mine = theirs(office.world.grace, 2)
+    for ticket, shown in zip(mine, ("x", "2026-11-16T12:00:00"), strict=True):
+        grace.post(SAVE, {"ids": ticket, "to": office.world.bob.pk, "shown": shown})
+    assert owners(office, mine) == [office.world.bob.pk] * 2
+
+
 def test_a_manager_hands_over_for_who_is_gone_and_others_may_not(office, sign_in, theirs):
     """R-PERM-10, R-PERM-1"""
     world = office.world
@@ -288,7 +321,7 @@ def form_of(page):
     form = re.search(r'(?s)<form class="handover".*?</form>', page.content.decode())[0]
     note = re.search(r"(?s)<textarea[^>]*>(.*?)</textarea>", form)[1]
     fields = {"note": note, "ids": re.findall(r'name="ids" value="([^"]+)" checked', form)}
-    return fields | dict(re.findall(r'type="hidden" name="(of|view|all)" value="([^"]*)"', form))
+    return fields | dict(re.findall(r'type="hidden" name="(of|view|all|shown)" value="([^"]*)"', form))
 
 
 def test_many_cost_as_many_statements_as_few(office, grace, theirs):
