@@ -96,8 +96,11 @@ def _page(request: AccountRequest, given: QueryDict, refusal: Invalid | None = N
     else:
         ids = numbers(given.getlist("all"), "ids") if refusal else request.session.get(TICKED, [])
     found = _open(request, ids[: handover.MOST])
-    shown, rest = tuple(_candidates(request, found[:SHOWN])), tuple(found[SHOWN:])
     ticked = frozenset(numbers(given.getlist("ids"), "ids") if refusal else found)
+    if refusal:  # whoever wrote meanwhile: those that share a box are all ticked, or none of them is
+        on, off = [pk for pk in found if pk in ticked], [pk for pk in found if pk not in ticked]
+        found = off + on if len(off) <= SHOWN else on + off
+    shown, rest = tuple(_candidates(request, found[:SHOWN])), tuple(found[SHOWN:])
     page = Offer(
         title=_title(request, of), tickets=shown, rest=rest, chosen=ticked, colleagues=_colleagues(request, given, of),
         teams=offered([(str(team.id), team.name) for team in people.teams(request.viewer.account_id)], given.get("team", "")),

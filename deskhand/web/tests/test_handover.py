@@ -281,18 +281,22 @@ def test_ticked_tickets_lead_to_it(office, grace, theirs):
     assert "2 open tickets" in texts(grace.get(answer.headers["Location"]))
 
 
-def test_thousands_are_handed_over_at_once(office, grace, theirs, sign_in):
-    """R-ROUTE-54: neither the address nor the form has a part for each of them, with scripts and without."""
+def many(office, theirs, count):
+    """As many of Grace's."""
     [ticket] = theirs(office.world.grace, 1)
     with office.inside():
         one = Ticket.objects.get(pk=ticket)
         first = one.number
         copies = []
-        for number in range(first + 1, first + 3000):
+        for number in range(first + 1, first + count):
             one.pk, one.number = None, number
             copies.append(copy(one))
-        ids = [ticket, *(made.pk for made in Ticket.objects.bulk_create(copies))]
+        return [ticket, *(made.pk for made in Ticket.objects.bulk_create(copies))]
 
+
+def test_thousands_are_handed_over_at_once(office, grace, theirs, sign_in):
+    """R-ROUTE-54: neither the address nor the form has a part for each of them, with scripts and without."""
+    ids = many(office, theirs, 3000)
     for more in ({}, {"headers": {"HX-Request": "true"}}):
         answer = grace.post("/inbox/all-open/bulk", {"ids": ",".join(map(str, ids)), "handover": "1"}, **more)
         address = answer.headers.get("HX-Redirect") or answer.headers["Location"]
@@ -314,6 +318,29 @@ def test_thousands_are_handed_over_at_once(office, grace, theirs, sign_in):
     form["ids"] = form["ids"][:-1]  # the box of those that are not shown
     bob.post(SAVE, form | {"to": office.world.ada.pk})
     assert owners(office, ids).count(office.world.ada.pk) == 200
+
+
+@pytest.mark.parametrize("unticked", ["one", "rest"])
+def test_who_writes_meanwhile_ticks_nothing_that_was_unticked(office, grace, theirs, unticked):
+    """R-ROUTE-54: after a refusal, too, those that share a box are all ticked or none is."""
+    ids = many(office, theirs, 203)
+    of = {"of": office.world.grace.pk}
+    form = form_of(grace.get(PAGE, of))
+    *shown, rest = form["ids"]
+    wrote = rest.split(",")[0]
+    kept = [shown.pop()] if unticked == "one" else rest.split(",")
+    with office.inside():
+        Ticket.objects.filter(pk=wrote).update(sort_at=clock.now())
+
+    refused = grace.post(SAVE, form | {"ids": [*shown, rest] if unticked == "one" else shown})
+    assert refused.status_code == 422
+    grace.post(SAVE, form_of(refused) | {"to": office.world.bob.pk})
+
+    with office.inside():
+        stayed = Ticket.objects.filter(pk__in=ids, owner_id=office.world.grace.pk).values_list(
+            "pk", flat=True
+        )
+        assert sorted(stayed) == sorted(map(int, kept))
 
 
 def form_of(page):
