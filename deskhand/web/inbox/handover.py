@@ -78,7 +78,7 @@ class Offer:
 
 def lead_to(request: AccountRequest, view: str, ids: Sequence[int]) -> HttpResponse:
     """To the page that asks, with what was ticked in a list."""
-    request.session[TICKED] = list(ids)
+    request.session[TICKED] = list(dict.fromkeys(ids))[: handover.MOST]
     return go_to(request, f"{reverse('hand-over')}?{urlencode({'view': view})}")
 
 
@@ -203,6 +203,8 @@ def hand_over(request: AccountRequest) -> HttpResponse:
     back_url = _back_url(request, of, view)
     if done.changed:  # a second click leaves the way back to the first
         request.session[HANDED] = {"at": at.isoformat(), "ids": list(done.changed), "back": back_url}
+        if not of and set(ids) <= set(request.session.get(TICKED, ())):
+            del request.session[TICKED]  # nobody offers them again, now that they are others'
     _tell(request, done, counts, to)
     return redirect(back_url)
 

@@ -279,6 +279,8 @@ def test_ticked_tickets_lead_to_it(office, grace, theirs):
         assert 'href="/inbox/all-open"' in page.content.decode()
     theirs(office.world.grace, 1)
     assert "2 open tickets" in texts(grace.get(answer.headers["Location"]))
+    grace.post(SAVE, {"ids": mine[:1], "to": office.world.bob.pk})
+    assert "There is no open ticket here" in texts(grace.get(answer.headers["Location"]))
 
 
 def many(office, theirs, count):
