@@ -48,7 +48,7 @@ class Receivers:
 
 
 def open_tickets(viewer: Viewer, owner_id: int) -> list[int]:
-    """Somebody's open tickets that the viewer may give to others, the oldest first."""
+    """Somebody's open tickets that the viewer may give to others, the oldest first; one more than MOST where there are more."""
     reach = visible(viewer, "ticket", Verb.EDIT).q()
     theirs = Ticket.objects.filter(
         reach,
@@ -58,7 +58,7 @@ def open_tickets(viewer: Viewer, owner_id: int) -> list[int]:
         is_spam=False,
         archived_at=None,
     )
-    return list(theirs.order_by("id").values_list("pk", flat=True)[:MOST])
+    return list(theirs.order_by("id").values_list("pk", flat=True)[: MOST + 1])
 
 
 def hand_over(

@@ -128,7 +128,7 @@ def _handover(request: AccountRequest, member: Member) -> Handover | None:
     """The way to give away somebody's open tickets, for who may."""
     if not policy.can(request.viewer, Action.OPEN_HELP_DESK):
         return None
-    count = len(handover.open_tickets(request.viewer, member.user_id))
+    count = min(len(handover.open_tickets(request.viewer, member.user_id)), handover.MOST)
     if not count:
         return None
     text = ngettext("Hand over %(num)s open ticket", "Hand over %(num)s open tickets", count) % {"num": count}

@@ -64,6 +64,7 @@ class Offer:
     title: str
     tickets: tuple[Candidate, ...]
     rest: tuple[int, ...]  # those that are not shown one by one
+    most: str  # what says that there are more than go at once
     chosen: frozenset[int]
     colleagues: tuple[Colleague, ...]
     teams: tuple[Choice, ...]
@@ -102,7 +103,8 @@ def _page(request: AccountRequest, given: QueryDict, refusal: Invalid | None = N
         found = off + on if len(off) <= SHOWN else on + off
     shown, rest = tuple(_candidates(request, found[:SHOWN])), tuple(found[SHOWN:])
     page = Offer(
-        title=_title(request, of), tickets=shown, rest=rest, chosen=ticked, colleagues=_colleagues(request, given, of),
+        title=_title(request, of), tickets=shown, rest=rest, most=_too_many(ids), chosen=ticked,
+        colleagues=_colleagues(request, given, of),
         teams=offered([(str(team.id), team.name) for team in people.teams(request.viewer.account_id)], given.get("team", "")),
         note=given.get("note", "")[: handover.NOTE], of=of, view=view,
         shown_at=clock.now().isoformat(), back_url=_back_url(request, of, view),
@@ -110,6 +112,12 @@ def _page(request: AccountRequest, given: QueryDict, refusal: Invalid | None = N
     )  # fmt: skip
     context = {"page": page, "shell": shell(request)}
     return render(request, "inbox/handover.html", context, status=422 if refusal else 200)
+
+
+def _too_many(ids: Sequence[int]) -> str:
+    if len(ids) <= handover.MOST:
+        return ""
+    return _("Hand over at most %(count)s tickets at once.") % {"count": handover.MOST}
 
 
 def _of(request: AccountRequest, given: QueryDict) -> int | None:

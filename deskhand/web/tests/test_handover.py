@@ -322,6 +322,20 @@ def test_thousands_are_handed_over_at_once(office, grace, theirs, sign_in):
     assert owners(office, ids).count(office.world.ada.pk) == 200
 
 
+def test_who_has_more_than_go_at_once_is_told(office, grace, theirs, monkeypatch):
+    """R-ROUTE-54"""
+    monkeypatch.setattr("deskhand.desk.handover.MOST", 3)
+    of = {"of": office.world.grace.pk}
+    theirs(office.world.grace, 3)
+    assert "at most" not in texts(grace.get(PAGE, of))
+    theirs(office.world.grace, 1)
+
+    page = texts(grace.get(PAGE, of))
+
+    assert "3 open tickets Hand over at most 3 tickets at once." in page
+    assert "Hand over 3 open tickets" in texts(grace.get("/settings/availability"))
+
+
 @pytest.mark.parametrize("unticked", ["one", "rest"])
 def test_who_writes_meanwhile_ticks_nothing_that_was_unticked(office, grace, theirs, unticked):
     """R-ROUTE-54: after a refusal, too, those that share a box are all ticked or none is."""
