@@ -13,7 +13,7 @@ from deskhand import wiring
 from deskhand.accounts import users
 from deskhand.accounts.models import AuditEntry, Membership, Role, Team, TeamMember, User
 from deskhand.accounts.policy import viewer_for
-from deskhand.crm.records import objects, tasks, tickets
+from deskhand.crm.records import objects, tasks, tickets, undoing
 from deskhand.crm.records.models import Ticket
 from deskhand.crm.records.tasks import Wanted
 from deskhand.delivery.models import OutboxEntry
@@ -665,6 +665,18 @@ def test_who_gets_many_tickets_of_a_shift_is_told_once_with_the_number(world, sh
     assert said(world, world.ada) == said(world, world.bob) == ["Grace Hopper handed over 2 tickets to you"]
     assert said(world, world.eve) == ["Grace Hopper assigned this ticket to you"]
     assert told(world, world.grace) == []
+
+
+def test_who_gets_a_whole_shift_back_is_not_told_of_each_ticket_R_NOT_15(world, shift, settle):
+    """Nobody told them that the tickets had gone."""
+    at = clock.now()
+    ada = viewer_for(world.account.pk, world.ada.pk)
+    handover.hand_over(ada, shift, handover.Receivers((world.bob.pk,)), "", at=at)
+    assert undoing.undo(shift, made_at=at, by=Actor.user(world.ada.pk), at=clock.now()) == shift
+    settle()
+
+    assert told(world, world.grace) == []
+    assert said(world, world.bob) == ["Ada Lovelace handed over 5 tickets to you"]
 
 
 def test_of_what_is_handed_over_to_a_team_its_members_are_told_once_R_NOT_1(world, shift, settle):

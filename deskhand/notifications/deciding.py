@@ -66,6 +66,11 @@ def _is_of_hand_over(event: Event) -> bool:
     return event.cause is not None and event.cause.rule == "hand_over"
 
 
+def _is_taken_back(event: Event) -> bool:
+    """Who gets a ticket back was not told that it had gone."""
+    return event.cause is not None and event.cause.rule == "taken_back"
+
+
 def is_new(event: Event) -> bool:
     return event.object_type == "ticket" and event.kind == CREATED
 
@@ -81,7 +86,7 @@ def is_task(event: Event) -> bool:
 
 
 def new_owner(event: Event) -> int | None:
-    if event.object_type != "ticket":
+    if event.object_type != "ticket" or _is_taken_back(event):
         return None
     if event.kind == CREATED:
         return event.data.get("owner_id")
