@@ -263,7 +263,9 @@ def _rows(wish: Wish, today: Outcome, then: Outcome) -> list[Row]:
         )
 
     late = [100 * one.all.late / one.all.count if one.all.count else 0.0 for one in (today, then)]
-    later, fairer = round(late[1] - late[0], 1), round(100 * (then.fairness - today.fairness))
+    later = round(late[1] - late[0], 1)
+    even = [round(100 * one.fairness) for one in (today, then)]
+    fairer = even[1] - even[0]  # of what stands beside it
     target = simulator_words.wait(wish.target * 60)
     return [
         counted(_("Tickets"), lambda one: one.count, less=None),
@@ -280,7 +282,7 @@ def _rows(wish: Wish, today: Outcome, then: Outcome) -> list[Row]:
         Row(
             _("How evenly it is shared"), simulator_words.evenness(today.fairness), simulator_words.evenness(then.fairness),
             _signed(fairer, lambda points: f"{points}"), _tone(fairer, False),
-            _("Jain’s index: %(today)s today, %(then)s then; 100 is the same for everybody.") % {"today": round(100 * today.fairness), "then": round(100 * then.fairness)},
+            _("Jain’s index: %(today)s today, %(then)s then; 100 is the same for everybody.") % {"today": even[0], "then": even[1]},
         ),
     ]  # fmt: skip
 

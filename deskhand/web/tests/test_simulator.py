@@ -108,6 +108,12 @@ def test_what_differs_by_less_than_is_shown_is_neither_better_nor_worse():
     }
 
 
+def test_the_difference_is_that_of_the_numbers_beside_it():
+    first, second = (Outcome(Figures(9, 9), {}, (0,) * 24, (), fair) for fair in (0.984, 0.986))
+    row = simulator._rows(Wish(NOW, NOW), first, second)[-1]
+    assert ("98 today, 99 then" in row.help, row.difference) == (True, "+1")
+
+
 def test_one_can_be_stopped(office, ruled, ada):
     """And says so."""
     ada.post(f"{PAGE}/begin", {**ASKED, "limit": "3"})
