@@ -10,19 +10,22 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from deskhand.accounts import policy
-from deskhand.automation import budget, emptying, enroll, pausing, retention, waking, webcalls
-from deskhand.automation.enrolling import baseline
+from deskhand.automation import budget, emptying, enroll, pausing, retention, undo, waking, webcalls
+from deskhand.automation.enrolling import baseline, schedules
 from deskhand.automation.models import Enrollment, StepCall, Workflow
+from deskhand.automation.replay import replays
 from deskhand.channels.email import inbound
 from deskhand.channels.email.models import NOT_FETCHED, InboundMail
 from deskhand.crm.records.models import Ticket
+from deskhand.crm.schema import properties
+from deskhand.crm.segments import segments
 from deskhand.delivery import calls, push, queries
 from deskhand.delivery.models import OutboxEntry, State
 from deskhand.desk.models import Message
 from deskhand.desk.outgoing import REFERENCE
 from deskhand.kernel import jobs
 from deskhand.notifications import pages
-from deskhand.routing import capacity, forgetting
+from deskhand.routing import capacity, forgetting, simulations
 from deskhand.web import times, troubles
 from deskhand.web.inbox.rows import Label
 from deskhand.web.middleware import AccountRequest
@@ -47,6 +50,13 @@ JOBS = {
     retention.FORGET: gettext_lazy("Forgetting old lines of the workflows' log"),
     capacity.CHANGE_SETTINGS: gettext_lazy("Counting what everybody holds by other settings"),
     forgetting.FORGET: gettext_lazy("Forgetting old decisions of routing"),
+    simulations.JOB: gettext_lazy("Simulating routing"),
+    replays.JOB: gettext_lazy("Replaying a workflow"),
+    undo.JOB: gettext_lazy("Taking back what a workflow did"),
+    schedules.FIRE: gettext_lazy("Letting records enter a workflow on its schedule"),
+    segments.FILL: gettext_lazy("Filling a segment"),
+    properties.FILL: gettext_lazy("Making a property ready for filters"),
+    properties.CLAIM: gettext_lazy("Looking whether the values of a property are unique"),
 }
 
 

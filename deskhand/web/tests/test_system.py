@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from deskhand import wiring
 from deskhand.accounts.models import AuditEntry
 from deskhand.automation import enroll
 from deskhand.automation.models import Budget
@@ -108,6 +109,10 @@ def test_a_mail_that_failed_says_why_in_words_and_leads_to_its_ticket(office, ad
     assert f'href="/inbox/all-open/{ticket.pk}"' in admin.get("/settings/system").content.decode()
     assert "2 tries, the next: " in shown
     assert "gone@x.example" not in shown
+
+
+def test_every_slow_job_has_a_name_in_words():
+    assert wiring.JOBS.keys() - page.JOBS.keys() == set()
 
 
 def test_the_subject_of_a_ticket_one_may_not_see_is_not_there(office, sign_in):
