@@ -44,9 +44,8 @@ from deskhand.web.shell import Person
 
 HANDED = "handed_over"  # in the session: what was handed over last, to be taken back
 TICKED = "to_hand_over"  # and the ids that were ticked in a list: an address has no room for thousands
-SHOWN = (
-    200  # tickets with a box of their own; the others have one together, for a form holds no thousand fields
-)
+#: Tickets with a box of their own; the others have one together, for a form holds no thousand fields.
+SHOWN = 200
 
 
 @dataclass(frozen=True)
