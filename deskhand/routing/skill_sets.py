@@ -135,14 +135,22 @@ def naming_user(account_id: int, user_id: int) -> list[SkillRule]:
 
     def names(kind: str, leaf: Filter) -> bool:
         prop = properties_of(kind).get(leaf.property)
-        return prop is not None and prop.is_user and user_id in leaf.values
+        return prop is not None and (prop.is_user or prop.is_of_people) and user_id in leaf.values
 
     return _filtering(account_id, names)
 
 
 def naming_team(account_id: int, team_id: int) -> list[SkillRule]:
     """The rules that ask whether records are this team's."""
-    return _filtering(account_id, lambda _kind, leaf: leaf.kind is Kind.REFS and team_id in leaf.values)
+
+    def names(kind: str, leaf: Filter) -> bool:
+        prop = properties_of(kind).get(leaf.property)
+        is_of_teams = (
+            prop is not None and prop.kind is Kind.REFS and not (prop.is_of_people or prop.is_formula)
+        )
+        return is_of_teams and team_id in leaf.values
+
+    return _filtering(account_id, names)
 
 
 def _filtering(account_id: int, names: Callable[[str, Filter], bool]) -> list[SkillRule]:

@@ -7,7 +7,7 @@ import json
 import pytest
 from django.urls import reverse
 
-from deskhand.accounts.models import Account, Membership, Plan
+from deskhand.accounts.models import Account, Membership, Plan, Team
 from deskhand.crm.filters import as_json
 from deskhand.crm.filters.types import Filter, Operator
 from deskhand.crm.schema import properties
@@ -194,6 +194,24 @@ def test_what_a_rule_asks_for_is_said_before_it_goes(office, client, mail, known
     assert f"The skill rule “Mail: Of the team” asks for {office.world.team.name}. {kept}" in gone
     assert "Of Bob" not in gone
     assert "Skill rule “Of the shelf”" in said(reverse("property-archive", args=["tickets", own.pk]))
+
+
+def test_a_rule_about_people_is_not_told_as_one_about_a_team(office, client, mail, known):
+    """R-SKILL-9: where somebody has the number of a team."""
+    with office.inside() as world:
+        team = Team.objects.create(pk=world.bob.pk, account=world.account, name="Night")
+        for name, asked in (
+            ("Offered", "hs_waitlist_routing_targets"),
+            ("Had it", "hs_user_ids_of_all_owners"),
+        ):
+            when = Filter(asked, Kind.REFS, Operator.ANY_OF, (world.bob.pk,))
+            skill_sets.add_rule(world.account.pk, mail.pk, NewRule(name, when, [known["German"]]), by=SYSTEM)
+
+    def said(address):
+        return text_of(client.get(address).content.decode())
+
+    assert "The skill rule" not in said(f"/settings/teams/{team.pk}/leave")
+    assert "Mail: Offered” asks for Bob Noyce" in said(f"/settings/users/{office.world.bob.pk}/leave")
 
 
 def test_a_channel_says_that_skills_come_first(office, client, mail):
