@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from deskhand.accounts import plans
+from deskhand.accounts.plans import Feature
 from deskhand.routing import rerouting, skill_sets
 from deskhand.routing.models import SkillRule
 
@@ -17,13 +19,15 @@ def sentences(account_id: int, user_id: int, name: str) -> tuple[str, ...]:
         *_of_tickets(rerouting.outlook(account_id, user_id)),
         _("They are signed out everywhere at once and can't sign in any more."),
         _("Routing passes them over; where a rule names them, they are marked."),
-        *of_skill_rules(skill_sets.naming_user(account_id, user_id), name),
+        *of_skill_rules(account_id, skill_sets.naming_user(account_id, user_id), name),
         _("What they wrote and did stays, and so do their role and teams, for the day you reactivate them."),
     )
 
 
-def of_skill_rules(found: Iterable[SkillRule], name: str) -> Iterator[str]:
-    """R-SKILL-9: those that ask for somebody, or for a team."""
+def of_skill_rules(account_id: int, found: Iterable[SkillRule], name: str) -> Iterator[str]:
+    """R-SKILL-9: those that ask for somebody, or for a team; none where the plan lets them rest, for nobody can change them."""
+    if Feature.SKILLS not in plans.features_of(account_id):
+        return
     for one in found:
         said = {"rule": f"{one.rule_set.name}: {one.name}", "name": name}
         yield _("The skill rule “%(rule)s” asks for %(name)s. It stays as it is until somebody changes it.") % said  # fmt: skip

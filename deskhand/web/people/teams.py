@@ -238,7 +238,7 @@ def _touched(account_id: int, team: TeamRow, every: list[TeamRow]) -> Iterator[s
     """R-TEAM-5, R-TEAM-3, a sentence each."""
     for name in _channels_that_name(account_id, team.id):
         yield _("The routing of %(channel)s names this team. It is marked there, and nobody gets tickets through it.") % {"channel": name}  # fmt: skip
-    yield from leaving.of_skill_rules(skill_sets.naming_team(account_id, team.id), team.name)
+    yield from leaving.of_skill_rules(account_id, skill_sets.naming_team(account_id, team.id), team.name)
     for queue in task_queues.queues():
         if team.id in queue.team_ids:
             yield _("The task queue “%(queue)s” is for this team. Who uses it through the team only, no longer does.") % {"queue": queue.name}  # fmt: skip

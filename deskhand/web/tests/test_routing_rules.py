@@ -214,6 +214,19 @@ def test_a_rule_about_people_is_not_told_as_one_about_a_team(office, client, mai
     assert "Mail: Offered” asks for Bob Noyce" in said(f"/settings/users/{office.world.bob.pk}/leave")
 
 
+def test_a_plan_without_skills_says_nothing_of_their_rules(office, client, mail, known):
+    """R-SKILL-9: they rest, and nobody there can change them."""
+    with office.inside() as world:
+        owner = Filter("hubspot_owner_id", Kind.REF, Operator.ANY_OF, (world.bob.pk,))
+        team = Filter("hs_assigned_team_ids", Kind.REFS, Operator.ANY_OF, (world.team.pk,))
+        for name, when in (("Of Bob", owner), ("Of the team", team)):
+            skill_sets.add_rule(world.account.pk, mail.pk, NewRule(name, when, [known["German"]]), by=SYSTEM)
+        Account.objects.update(plan=Plan.PROFESSIONAL)
+
+    for address in (f"users/{office.world.bob.pk}", f"teams/{office.world.team.pk}"):
+        assert "The skill rule" not in text_of(client.get(f"/settings/{address}/leave").content.decode())
+
+
 def test_a_channel_says_that_skills_come_first(office, client, mail):
     """R-SKILL-10: where they do, which they do not before teams without an owner."""
 
