@@ -20,9 +20,8 @@ class Notification(models.Model):
     text = models.TextField(default="", db_default="")  # what a workflow says
     pops_up = models.BooleanField(default=False, db_default=False)  # on the page that is open (R-NOT-4)
     digest = models.BooleanField(default=False, db_default=False)  # waits to be named in a mail with others
-    number = models.IntegerField(
-        default=1, db_default=1
-    )  # of failures, or of tickets handed over, that are told as one
+    #: Of failures, or of tickets handed over, that are told as one.
+    number = models.IntegerField(default=1, db_default=1)
     actor_kind = models.TextField()
     actor_id = models.BigIntegerField(null=True)
     created_at = models.DateTimeField()
