@@ -8,7 +8,7 @@ from threading import Thread
 
 import pytest
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from deskhand import wiring
@@ -184,6 +184,35 @@ def test_of_two_ways_that_are_switched_off_at_once_both_are_off_R_NOT_5():
     with account_scope(account_id):
         mine = wishes.for_all(account_id, user_id)
     assert (sorted(mine.off), mine.is_quiet) == (["mail", "push"], False)
+
+
+@pytest.mark.race
+@pytest.mark.django_db(transaction=True)
+def test_of_two_addresses_of_a_chat_that_are_saved_at_once_one_is_kept_R_NOT_4():
+    made = make_world()
+    account_id, user_id = made.account.pk, made.bob.pk
+    refused = []
+
+    def save(path):
+        try:
+            reaching.set_chat(account_id, user_id, "slack", f"https://hooks.slack.example/{path}")
+        except IntegrityError as failure:
+            refused.append(failure)
+        finally:
+            connection.close()
+
+    others = [Thread(target=save, args=[path], daemon=True) for path in ("one", "two")]
+    with account_scope(account_id):
+        sql.execute("lock table notifications_chat in share mode")  # both may read, none may write
+        for other in others:
+            other.start()
+        until_somebody_waits(number=2)
+    for other in others:
+        other.join(20)
+
+    assert refused == []
+    with account_scope(account_id):
+        assert Chat.objects.count() == 1
 
 
 def test_who_clears_all_is_told_of_nothing_until_they_follow_the_account_again_R_NOT_5(world, mention):

@@ -21,6 +21,7 @@ from deskhand.delivery.push import Message
 from deskhand.delivery.types import Answered, NewSend
 from deskhand.events.types import Actor
 from deskhand.kernel import crypto
+from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.errors import Invalid, NotFound
 from deskhand.notifications import pages
@@ -166,6 +167,8 @@ def set_chat(account_id: int, user_id: int, service: str, address: str) -> None:
         raise Invalid(refusal.message, field="address") from refusal
     sealed = crypto.encrypt(address, account_id=account_id, purpose=PURPOSE)
     with account_scope(account_id):
+        # One at a time: there may be no row yet that could be locked.
+        sql.execute("select pg_advisory_xact_lock(hashtextextended('deskhand.chat', %s))", [user_id])
         before = _drop_chat(account_id, user_id)
         made = Chat.objects.create(account_id=account_id, user_id=user_id, service=service, address=sealed)
         _audit("user.chat_set", made, before, made)
