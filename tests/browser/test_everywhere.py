@@ -218,6 +218,36 @@ def test_the_bell_rings_while_one_works(tab, office) -> None:
     expect(page).to_have_title(re.compile("^All open"))
 
 
+def test_what_fails_to_start_stops_nothing_that_appears_with_it(tab, office) -> None:
+    page = tab(office.world.grace, "/inbox/all-open")
+    page.evaluate("""() => {
+        addEventListener("unhandledrejection", (event) => event.preventDefault());
+        addEventListener("error", (event) => event.preventDefault());
+        window.made = (id) => {
+            const toast = document.createElement("div");
+            toast.id = id;
+            toast.dataset.behavior = "toast";
+            toast.innerHTML = "<button data-close-toast>x</button>";
+            return toast;
+        };
+        document.body.append(made("first"));
+    }""")
+    page.wait_for_function(
+        "() => { document.querySelector('#first button')?.click(); return !window.first; }"
+    )
+
+    page.evaluate("""() => {
+        const both = document.createElement("div");
+        both.append(made("broken"), made("whole"));
+        both.firstChild.addEventListener = () => { throw new Error("broken"); };
+        document.body.append(both);
+    }""")
+    page.evaluate("document.querySelector('#whole button').click()")
+
+    expect(page.locator("#whole")).to_have_count(0)
+    expect(page.locator("#broken")).to_have_count(1)
+
+
 HIDING = "Object.defineProperty(document, 'hidden', { get: () => window.isAway === true })"
 
 

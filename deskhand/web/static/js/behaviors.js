@@ -10,12 +10,16 @@ async function load(name) {
 // At once when its modules have come before: what appears later on a page is never seen without what it does.
 function start(element) {
   if (running.has(element)) return undefined;
-  running.set(element, []);
+  const mark = [];
+  running.set(element, mark);
   const names = element.dataset.behavior.split(" ");
-  const connect = () => element.isConnected
-    ? running.set(element, names.map((name) => modules.get(name).connect(element)))
-    : running.delete(element);
-  return names.every((name) => modules.has(name)) ? connect() : Promise.all(names.map(load)).then(connect);
+  const connect = () => {
+    if (running.get(element) !== mark) return; // it has left, or came again
+    if (element.isConnected) running.set(element, names.map((name) => modules.get(name).connect(element)));
+    else running.delete(element);
+  };
+  // Each in its own microtask, which is as soon: one that fails stops no other.
+  return (names.every((name) => modules.has(name)) ? Promise.resolve() : Promise.all(names.map(load))).then(connect);
 }
 
 function stop(element) {
