@@ -1,7 +1,7 @@
 // What pops up when the bell has rung: in the tab that somebody looks at, once in all tabs of this browser. It takes no
 // focus; the box of the toasts says it to who hears the page. What came while nobody looked waits in the bell.
 const SEEN = "popup-seen";
-let missed = 0; // the newest that came while this tab was hidden
+const MISSED = "popup-missed"; // of this tab: the newest that came while it was hidden
 
 export function connect(menu) {
   const box = document.getElementById("toasts");
@@ -10,7 +10,7 @@ export function connect(menu) {
   const popping = () => [...menu.querySelectorAll("[data-popup]")];
 
   function take() {
-    const seen = Math.max(missed, localStorage.getItem(SEEN));
+    const seen = Math.max(sessionStorage.getItem(MISSED), localStorage.getItem(SEEN));
     const found = popping().filter((one) => number(one) > seen);
     if (found.length) localStorage.setItem(SEEN, newest(found));
     return found.reverse();
@@ -18,8 +18,11 @@ export function connect(menu) {
 
   async function look() {
     const there = popping();
-    if (document.hidden) missed = Math.max(missed, newest(there));
-    if (document.hidden || !there.length) return;
+    if (!there.length) return;
+    if (document.hidden) {
+      sessionStorage.setItem(MISSED, Math.max(sessionStorage.getItem(MISSED), newest(there)));
+      return;
+    }
     const found = navigator.locks ? await navigator.locks.request(SEEN, take) : take();
     for (const one of found) if (new URL(one.dataset.url, location).pathname !== location.pathname) show(one.dataset);
   }
