@@ -667,6 +667,17 @@ def test_who_gets_many_tickets_of_a_shift_is_told_once_with_the_number(world, sh
     assert told(world, world.grace) == []
 
 
+def test_what_is_handed_over_is_told_though_its_first_ticket_is_gone_R_NOT_1(world, shift, settle):
+    """R-NOT-16: of the next one that is there."""
+    hand_over(world, shift, handover.Receivers((world.bob.pk,)))
+    Ticket.objects.filter(pk=shift[0]).update(archived_at=clock.now())
+    Ticket.objects.filter(pk=shift[1]).update(is_spam=True)
+    settle()
+
+    assert said(world, world.bob) == ["Grace Hopper handed over 5 tickets to you"]
+    assert Notification.objects.get(user_id=world.bob.pk).ticket_id == shift[2]
+
+
 def test_who_gets_a_whole_shift_back_is_not_told_of_each_ticket_R_NOT_15(world, shift, settle):
     """Nobody told them that the tickets had gone."""
     at = clock.now()

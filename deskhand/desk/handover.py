@@ -32,8 +32,10 @@ from deskhand.kernel.text import one_line
 
 #: The rule that new owners and comments of a hand-over name as their cause; nobody is told of these one by one.
 RULE = "hand_over"
-#: What who gets tickets is told of, once for all of them: an event of the first.
+#: What who gets tickets is told of, once for all of them: an event of the first, or of the next that is there still.
+#: A line of the bell goes with the ticket that it leads to.
 HANDED_OVER = "ticket.handed_over"
+NAMED = 20  # tickets that the event names
 LINE = 200  # characters of what the customer wrote
 MOST = 3000  # tickets at once
 NOTE = 2000  # of what who hands over adds
@@ -132,6 +134,7 @@ def _tell(
                 "users": sorted(members) if user_id is None else [user_id],
                 "team": team.name if team else "",
                 "number": len(ids),
+                "tickets": list(ids[:NAMED]),
             },
         )
         for user_id, ids in got.items()

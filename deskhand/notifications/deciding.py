@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 
 from deskhand.crm.records.agents import was_handed_off
 from deskhand.events.types import ActorKind, Event
@@ -32,6 +32,21 @@ def ticket_of(event: Event) -> int | None:
         or ((was_reopened(event) or was_moved(event)) and not _is_of_message(event))
     )
     return event.object_id if is_news else None
+
+
+def tickets_of(event: Event) -> Sequence[int]:
+    """The ticket, and those that it may be told of instead once that is gone."""
+    if (first := ticket_of(event)) is None:
+        return ()
+    return [first, *event.data["tickets"]] if event.kind == HANDED_OVER else [first]
+
+
+def led_by(event: Event, known: Container[int]) -> Event:
+    """Of many tickets, told of the first that is there."""
+    if event.kind != HANDED_OVER:
+        return event
+    there = next((pk for pk in tickets_of(event) if pk in known), event.object_id)
+    return event._replace(object_id=there)
 
 
 def was_reopened(event: Event) -> bool:

@@ -50,11 +50,12 @@ def tell(
     """
     at = at or clock.now()
     events = [event for event in events if event.at > at - OLD]
-    ticket_ids = {pk for event in events if (pk := deciding.ticket_of(event)) is not None}
+    ticket_ids = {pk for event in events for pk in deciding.tickets_of(event)}
     if not ticket_ids:
         return
     tickets = Ticket.objects.filter(account_id=account_id, pk__in=ticket_ids, archived_at=None, is_spam=False)
     known = {ticket.pk: ticket for ticket in tickets.select_related("contact", "stage")}
+    events = [deciding.led_by(event, known) for event in events]
     owners = {pk: ticket.owner_id for pk, ticket in known.items()}
     notices = [_with_status(n, known[n.ticket_id]) for n in deciding.decide(events, owners, concerned)]
     planned = plan(account_id, [(n.user_id, n.topic) for n in notices], at, away)
