@@ -87,6 +87,29 @@ def test_the_palette_takes_what_was_typed_not_what_still_stands_there(tab, offic
     page.wait_for_url(re.compile(rf"/inbox/all-open/{lamp.pk}$"))
 
 
+def test_an_answer_that_comes_late_is_not_taken_for_what_stands_there_now(tab, office) -> None:
+    office.mail("Refund still missing")
+    lamp = office.mail("The lamp is broken", external_id="2@x")
+    let_all_hear()
+    page = tab(office.world.ada, "/inbox/all-open")
+    slow = []
+    page.route(re.compile(r"/search/palette\?q=(refund|lamp)$"), lambda route: slow.append(route))
+
+    page.keyboard.press("Control+k")
+    page.keyboard.type("refund")
+    while not slow:
+        page.wait_for_timeout(50)
+    page.keyboard.press("Control+a")
+    page.keyboard.type("lamp")
+    page.keyboard.press("Enter")
+    slow[0].continue_()
+    page.wait_for_timeout(300)
+    expect(page.locator("#palette")).to_be_visible()
+    slow[1].continue_()
+
+    page.wait_for_url(re.compile(rf"/inbox/all-open/{lamp.pk}$"))
+
+
 def test_what_somebody_walked_to_stays_chosen_when_the_answer_comes(tab, office) -> None:
     office.mail("Refund still missing")
     office.mail("Refund for the lamp", external_id="2@x")

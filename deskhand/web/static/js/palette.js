@@ -112,6 +112,7 @@ function connect(dialog) {
     walked = true;
   };
   const asked = () => {
+    asking?.abort(); // what comes late is no answer to what stands there now
     behind = true;
     walked = false;
     taking = undefined;
