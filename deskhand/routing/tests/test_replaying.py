@@ -96,7 +96,7 @@ def _arrive(desk, people, model, dice, count):
     new = [
         NewTicket(
             pk, dice.choice([*CHANNELS, 77]), kind, dice.choice([None, *people[:25]]),
-            last_owner_id=dice.choice([None, None, *people]), kept_for=dice.choice([*[None] * 60, *people]),
+            last_owner_id=dice.choice([None, None, *people]), kept_for=dice.choice([*[None] * 600, *people]),
         )
         for pk, kind in zip(ids, kinds, strict=True)
     ]  # fmt: skip
