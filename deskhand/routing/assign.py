@@ -369,25 +369,21 @@ def _land(
     found = list(due)
     for rule in batch.rules.values():
         own = [one for one in found if one.channel_account_id == rule.channel_account_id]
-        free = [one for one in own if one.may_be_kept and one.kept_for is None and one.leaving is None]
+        free = {one.ticket_id: one for one in own if one.may_be_kept and one.kept_for is None}
         if not (rule.landing_minutes and rule.only_available) or rule.id in batch.closed or len(free) < 2:
             continue
         until = now + timedelta(minutes=rule.landing_minutes)
-        away = batch.away(rule, free)
+        away = batch.away(rule, free.values())
         expected = landing.coming(availability.facts_of(account_id, away), now, until) if away else ()
         if not expected:
             continue
         kept = waiting.kept(account_id, expected, now)
         kept = capacity.weighed(account_id, kept) if binding.weighs and kept else kept
         dealt = landing.deal(batch, rule, own, expected, kept)
-        to_keep = {
-            one.ticket_id: dealt[one.ticket_id] for one in free if dealt.get(one.ticket_id) in expected
-        }
+        to_keep = {pk: dealt[pk] for pk in free if dealt.get(pk) in expected}
         waiting.keep(account_id, rule.channel_account_id, to_keep, until + landing.LATE)
         found = [
-            replace(one, kept_for=dealt.get(one.ticket_id))
-            if one.may_be_kept and one.kept_for is None
-            else one
+            replace(one, kept_for=dealt.get(one.ticket_id)) if one.ticket_id in free else one
             for one in found
             if one.ticket_id not in to_keep
         ]

@@ -131,14 +131,19 @@ def test_two_types_of_one_call_stay_or_go_together(desk):
     assert_replayed()
 
 
-def test_a_roster_that_is_named_by_what_is_new_stays(desk):
-    """Stored once, ever: the same people make the same roster."""
+def three_long_gone(desk):
+    """Tickets of team X, decided and put away long ago."""
     desk.rule(team_ids=[desk.teams["X"]])
     old = desk.tickets(3)
     desk.route(old)
     age()
     Ticket.objects.filter(pk__in=old).update(archived_at=LONG_AGO)
     loads.reconcile(desk.id, old, NOON)
+
+
+def test_a_roster_that_is_named_by_what_is_new_stays(desk):
+    """Stored once, ever: the same people make the same roster."""
+    three_long_gone(desk)
     desk.arrivals(2)
 
     forget(desk)
@@ -149,12 +154,7 @@ def test_a_roster_that_is_named_by_what_is_new_stays(desk):
 
 def test_a_roster_that_is_named_while_it_is_looked_for_stays(desk, monkeypatch):
     """Looked for without a lock, and once more under it."""
-    desk.rule(team_ids=[desk.teams["X"]])
-    old = desk.tickets(3)
-    desk.route(old)
-    age()
-    Ticket.objects.filter(pk__in=old).update(archived_at=LONG_AGO)
-    loads.reconcile(desk.id, old, NOON)
+    three_long_gone(desk)
     lock, calls = loads.lock, []
 
     def meet_them_again(account_id, kinds):
