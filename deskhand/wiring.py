@@ -368,14 +368,18 @@ def give_hours(account_id: int, events: Sequence[Event]) -> None:
 
 
 def serve_waiting(account_id: int, events: Sequence[Event]) -> None:
-    """AFTER_COMMIT: tickets on wait-lists are asked for again when somebody has come, or may have room (R-ROUTE-53)."""
+    """AFTER_COMMIT: tickets on wait-lists are asked for again when somebody has come, or may have room (R-ROUTE-53); those of
+    a contact who has another owner, where that one gets them (R-ROUTE-60)."""
     come = [e for e in events if e.kind in FREEING or _has_come(e) or _is_of_another_plan(e)]
     lighter = [] if come else [e for e in events if _makes_room(e)]
-    if not (come or lighter) or not waiting.is_anybody(account_id):
+    owned = {} if come else {e.object_id: e.id for e in events if _has_another_owner(e)}
+    if not (come or lighter or owned) or not waiting.is_anybody(account_id):
         return
-    if come or capacity.binding(account_id).has_limits:
-        now = clock.now()
+    now = clock.now()
+    if come or (lighter and capacity.binding(account_id).has_limits):
         _serve(account_id, waiting.in_order(account_id, now), (come or lighter)[-1].id, now)
+    elif owned and (theirs := waiting.of_contacts(account_id, owned)):
+        _serve(account_id, waiting.in_order(account_id, now, only=theirs), max(owned.values()), now)
 
 
 def serve_the_rest(account_id: int, due: Sequence[timers.DueTimer]) -> None:
@@ -415,6 +419,14 @@ def _makes_room(event: Event) -> bool:
     if changes is None:
         return event.kind == "ticket.archived"
     return bool(MAKING_ROOM & set(changes)) or bool(changes.get("hubspot_owner_id", [None])[0])
+
+
+def _has_another_owner(event: Event) -> bool:
+    """A contact has an owner now who may take their tickets, or has got tickets with an owner's contact in a merge."""
+    if event.object_type != "contact":
+        return False
+    _before, owner = (event.data.get("changes") or {}).get("hubspot_owner_id", (None, None))
+    return bool(owner) or event.kind == "contact.merged"
 
 
 def _is_of_another_plan(event: Event) -> bool:

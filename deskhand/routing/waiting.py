@@ -167,6 +167,19 @@ def _awaited(account_id: int, now: datetime) -> list[int]:
     return [user_id for user_id in users if states[user_id].status is not Status.AVAILABLE]
 
 
+_OF_CONTACTS = """
+select t.id from routing_waitingticket w
+join crm_ticket t on t.account_id = w.account_id and t.id = w.ticket_id
+join routing_routingrule r on r.account_id = t.account_id and r.channel_account_id = t.channel_account_id
+where w.account_id = %s and t.contact_id = any(%s) and r.option = 'CONTACT_OWNER'
+"""
+
+
+def of_contacts(account_id: int, contact_ids: Collection[int]) -> list[int]:
+    """Whose turn may have come because these contacts have another owner (R-ROUTE-60). One query."""
+    return [pk for (pk,) in sql.rows(_OF_CONTACTS, [account_id, sorted(contact_ids)])]
+
+
 _KEPT = """
 select t.id, t.channel_account_id, t.ticket_type, w.kept_for from routing_waitingticket w
 join crm_ticket t on t.account_id = w.account_id and t.id = w.ticket_id
