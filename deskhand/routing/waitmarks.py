@@ -73,13 +73,13 @@ def leave(account_id: int, ticket_ids: Collection[int], now: datetime) -> None:
 
 def follow(account_id: int, events: Sequence[Event]) -> None:
     """Before commit: whoever is assigned, closed, spam, put away or part of another leaves the list, and so does what
-    somebody gave to a team by hand; a new priority is a new place."""
+    anybody but routing gave to a team; a new priority is a new place."""
     now = clock.now()
     changed = [e for e in events if e.object_type == "ticket" and e.kind != tickets.CREATED]
     going = {e.object_id: e for e in changed if _may_leave(e)}
     if going:
-        by_hand = [e.object_id for e in changed if _is_given_to_team(e)]
-        left = waiting.leave(account_id, going, at_once=by_hand)
+        of_teams = [e.object_id for e in changed if _is_given_to_team(e)]
+        left = waiting.leave(account_id, going, at_once=of_teams)
         unmark(left, now, {pk: Cause(event_id=going[pk].id) for pk in left})
     moved = {e.object_id: e for e in changed if _PRIORITY in e.data.get("changes", {})}
     if moved:
@@ -98,8 +98,10 @@ def _may_leave(event: Event) -> bool:
 
 
 def _is_given_to_team(event: Event) -> bool:
-    """A team is chosen as owner (R-ROUTE-6), so nobody else waits for it."""
-    return event.by.kind is ActorKind.USER and bool(event.data.get("changes", {}).get(_TEAMS, [[], []])[1])
+    """A person, a workflow or an integration chose a team as owner (R-ROUTE-6), so nobody else waits for it."""
+    return event.by.kind is not ActorKind.ROUTING and bool(
+        event.data.get("changes", {}).get(_TEAMS, [[], []])[1]
+    )
 
 
 def _parts(ticket_ids: Sequence[int]) -> Iterator[Sequence[int]]:

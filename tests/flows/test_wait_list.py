@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 
 from deskhand import wiring
 from deskhand.accounts import accounts
-from deskhand.accounts.models import Plan
+from deskhand.accounts.models import Plan, Team
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import tickets
 from deskhand.crm.records.models import Ticket
@@ -22,7 +22,7 @@ from deskhand.crm.records.store import Change
 from deskhand.crm.records.tickets import NewTicket
 from deskhand.desk import merging, spam
 from deskhand.events.dispatch import Dispatcher
-from deskhand.events.types import SYSTEM, Actor, Event
+from deskhand.events.types import SYSTEM, Actor, ActorKind, Event
 from deskhand.kernel import clock
 from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.database.scope import settle as run_hooks
@@ -207,6 +207,23 @@ def test_who_is_taken_care_of_leaves_the_list(world, rest, done):
     run_hooks()
 
     assert on_the_list() == [stays]
+
+
+@pytest.mark.parametrize("kind", [ActorKind.USER, ActorKind.WORKFLOW, ActorKind.INTEGRATION, ActorKind.LLM])
+def test_whoever_gives_a_ticket_to_a_team_takes_it_off_the_list(world, rest, kind):
+    """R-ROUTE-6, R-ROUTE-53: a person, a workflow, an integration by the API, or a model."""
+    keep_a_list(world)
+    gone, stays = arrive(world, "A", "B")
+    rest()
+
+    others = Team.objects.create(account=world.account, name="Billing")
+    tickets.assign(gone, owner_id=None, team_ids=[others.pk], by=Actor(kind, world.ada.pk))
+    run_hooks()
+    assert on_the_list() == [stays]
+
+    set_grace(world, Status.AVAILABLE)
+    rest()
+    assert owners() == {gone: None, stays: world.grace.pk}
 
 
 def test_a_ticket_that_goes_into_another_leaves_the_list(world, rest):
