@@ -321,18 +321,23 @@ def _route_what_rests(
     tell_of_nobodys(account_id, made, ready)
 
 
-def route_no_spam(account_id: int, events: Sequence[Event]) -> None:
-    """AFTER_COMMIT: a ticket that was taken out of Spam and belongs to nobody is routed as a new one (R-CC-12)."""
-    back = {
-        e.object_id: e.id
-        for e in events
-        if e.object_type == "ticket" and e.data.get("changes", {}).get("is_spam") == [True, False]
-    }
+def route_what_is_back(account_id: int, events: Sequence[Event]) -> None:
+    """AFTER_COMMIT: a ticket that was taken out of Spam, restored, or parted from another, is open and belongs to nobody is
+    routed as a new one (R-CC-12, R-MERGE-8). One that was reopened besides is routed as such."""
+    back = {e.object_id: e.id for e in events if _is_back(e)}
     if not back:
         return
+    nobodys = waiting.of_nobody(account_id, back)
+    others = {e.object_id for e in events if deciding.was_reopened(e)} | _undecided(account_id)
     now = clock.now()
-    asked = waiting.as_they_stand(account_id, waiting.of_nobody(account_id, back))
+    asked = waiting.as_they_stand(account_id, [pk for pk in nobodys if pk not in others])
     _give(assign.route(account_id, asked, now, after_workflows=None), back, now)
+
+
+def _is_back(event: Event) -> bool:
+    if event.kind == "ticket.restored":
+        return True
+    return event.object_type == "ticket" and event.data.get("changes", {}).get("is_spam") == [True, False]
 
 
 #: After these somebody may be there, or have more room, for the tickets that wait (R-ROUTE-53).
@@ -619,7 +624,7 @@ AFTER_COMMIT: list[dispatch.Subscriber] = [
     hand_on,
     find_owners_again,
     route_after_workflows,
-    route_no_spam,
+    route_what_is_back,
     serve_waiting,
     snoozing.hear,
     ticket_of_answers,

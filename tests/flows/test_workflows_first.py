@@ -159,3 +159,21 @@ def test_only_the_tickets_that_workflows_have_in_hand_wait(office):
     assert (owner(waits), owner(passes.id)) == (None, office.grace.pk)
     [timer] = Timer.objects.filter(kind=wiring.AFTER_WORKFLOWS)
     assert [ticket for ticket, _cause in timer.payload["causes"]] == [waits]
+
+
+def test_what_is_restored_while_workflows_are_waited_for_is_routed_after_them_alone(office, settle):
+    """R-ROUTE-71: once, and not before."""
+    lane(office, "create_task", {"title": "Call"})
+    ticket = arrive(office)
+    look(Dispatcher)
+    assert Timer.objects.filter(kind=wiring.AFTER_WORKFLOWS).exists()
+
+    tickets.archive([ticket], by=SYSTEM)
+    tickets.restore([ticket], by=SYSTEM)
+    run_hooks()
+    look(Dispatcher)
+    assert not Decision.objects.exists()
+
+    settle()
+    assert owner(ticket) == office.grace.pk
+    assert Decision.objects.count() == 1
