@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 import random
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -170,6 +170,8 @@ class Room:
             terms.total is not None if terms.measure is Measure.TOTAL else any(v is not None for v in terms.by_type.values())
             for terms in self.terms.values()
         )  # fmt: skip
+        #: Who took something or gave it back, in this order; pickers keep up with it.
+        self.moved: list[int] = []
         self._totals: dict[int, int] = {}
         for (user_id, _), number in self.held.items():
             self._totals[user_id] = self._totals.get(user_id, 0) + number
@@ -197,6 +199,7 @@ class Room:
     def take(self, user_id: int, ticket_type: str, points: int) -> None:
         self.held[user_id, ticket_type] = self.held.get((user_id, ticket_type), 0) + points
         self._totals[user_id] = self._totals.get(user_id, 0) + points
+        self.moved.append(user_id)
 
     def take_back(self, user_id: int, ticket_type: str, points: int) -> None:
         self.take(user_id, ticket_type, -points)
@@ -298,12 +301,15 @@ class RoundRobin:
 
     def __init__(self, field: Field, served: Collection[int], number: int = 0) -> None:
         self._field = field
+        self._fields = {field.ticket_type: field}
         self.served, self.number = set(served), number
         self._due = self._due_now()
 
     def for_type(self, ticket_type: str) -> RoundRobin:
         """The same cycle for tickets of this type: whether somebody is full may depend on it."""
-        self._field = replace(self._field, ticket_type=ticket_type)
+        if ticket_type not in self._fields:
+            self._fields[ticket_type] = replace(self._field, ticket_type=ticket_type)
+        self._field = self._fields[ticket_type]
         return self
 
     def _due_now(self) -> deque[int]:
@@ -315,37 +321,80 @@ class RoundRobin:
         )
 
     def pick(self, turn: int, points: int = 1) -> int | None:
-        if self._field.room.is_bound and not any(
-            self._field.fits(user_id, points) for user_id in self._field.eligible
-        ):
-            return None
-        while self._field.eligible:
-            user_id = next((one for one in self._due if self._field.fits(one, points)), None)
-            if user_id is not None:
-                self._due.remove(user_id)
-                self.served.add(user_id)
-                return user_id
-            self.served.clear()
-            self.number += 1
-            self._due = self._due_now()
-        return None
+        user_id = self._next(self._due, points)
+        if user_id is None:
+            if self._next(self._field.eligible, points) is None:
+                return None
+            while user_id is None:
+                self.served.clear()
+                self.number += 1
+                self._due = self._due_now()
+                user_id = self._next(self._due, points)
+        self._due.remove(user_id)
+        self.served.add(user_id)
+        return user_id
+
+    def _next(self, users: Iterable[int], points: int) -> int | None:
+        return next((one for one in users if self._field.fits(one, points)), None)
 
 
 class AtRandom:
-    """By lot, O(log n) a pick unless people are full."""
+    """By lot, O(log n) a pick. Who has room is listed once; after that only whose standing moved is looked at again."""
 
     def __init__(self, field: Field, seed: int) -> None:
         self._field, self._seed = field, seed
         self._shares = [field.room.of(user_id).share for user_id in field.eligible]
         self._bounds = _bounds(self._shares)
+        self._places = {user_id: place for place, user_id in enumerate(field.eligible)}
+        self._able: dict[int, _Able] = {}  # by points
 
     def pick(self, turn: int, points: int = 1) -> int | None:
-        eligible, bounds = self._field.eligible, self._bounds
-        if self._field.room.is_bound:
-            fitting = [n for n, user_id in enumerate(eligible) if self._field.fits(user_id, points)]
-            eligible = tuple(eligible[n] for n in fitting)
-            bounds = _bounds([self._shares[n] for n in fitting])
-        return eligible[_drawn(len(eligible), bounds, self._seed, turn)] if eligible else None
+        eligible = self._field.eligible
+        if not self._field.room.is_bound:
+            return eligible[_drawn(len(eligible), self._bounds, self._seed, turn)] if eligible else None
+        able = self._able_now(points)
+        if not able.places:
+            return None
+        return eligible[able.places[_drawn(len(able.places), able.bounds, self._seed, turn)]]
+
+    def _able_now(self, points: int) -> _Able:
+        moved = self._field.room.moved
+        able = self._able.get(points)
+        if able is None:
+            fitting = [
+                n for n, user_id in enumerate(self._field.eligible) if self._field.fits(user_id, points)
+            ]
+            able = self._able[points] = _Able(fitting, self._bounds_of(fitting), len(moved))
+        elif able.seen < len(moved):
+            is_other = False
+            for user_id in self._places.keys() & set(moved[able.seen :]):
+                is_other |= able.put(self._places[user_id], self._field.fits(user_id, points))
+            if is_other and self._bounds:
+                able.bounds = self._bounds_of(able.places)
+            able.seen = len(moved)
+        return able
+
+    def _bounds_of(self, places: Iterable[int]) -> list[int]:
+        return _bounds([self._shares[place] for place in places]) if self._bounds else []
+
+
+@dataclass(slots=True)
+class _Able:
+    """The places of who has room, in order, as it was when so many had moved."""
+
+    places: list[int]
+    bounds: list[int]
+    seen: int
+
+    def put(self, place: int, is_able: bool) -> bool:
+        """Whether that is another than before."""
+        at = bisect_left(self.places, place)
+        was_able = at < len(self.places) and self.places[at] == place
+        if is_able and not was_able:
+            self.places.insert(at, place)
+        elif was_able and not is_able:
+            del self.places[at]
+        return is_able != was_able
 
 
 def spread(picker: Picker, ledger: Ledger, turns: Iterable[int]) -> list[int | None]:

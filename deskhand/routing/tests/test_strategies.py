@@ -177,6 +177,32 @@ def test_the_same_seed_and_turn_choose_the_same(pool, seed, turn):
     assert picked in pool
 
 
+moves = st.lists(st.tuples(st.booleans(), st.integers(0, 5), st.integers(0, 3)), max_size=40)
+
+
+@given(
+    st.lists(st.tuples(st.none() | st.integers(0, 4), st.sampled_from([100, 50, 7])), min_size=1, max_size=6),
+    moves,
+)
+def test_by_lot_is_always_among_who_has_room_at_that_moment(its_terms, moved):
+    """R-ROUTE-38, R-CAP-6: as single draws, whatever others take and give back in between, for light and heavy tickets."""
+    room = Room({user: Terms(total=most, share=share) for user, (most, share) in enumerate(its_terms)})
+    its_field = Field(tuple(reversed(range(len(its_terms)))), "EMAIL_OTHER", Ledger(), room)
+    picker = AtRandom(its_field, 3)
+
+    for turn, (is_taken, user, points) in enumerate(moved):
+        held = room.held.get((user, "MESSAGE"), 0)
+        room.take(user, "MESSAGE", points if is_taken else -min(points, held))
+        able = [one for one in its_field.eligible if room.fits(one, "EMAIL_OTHER", points)]
+        single = strategies.at_random(strategies.candidates(able, Ledger(), room), seed=3, turn=turn)
+
+        picked = picker.pick(turn, points)
+
+        assert picked == chosen(single)
+        if picked is not None:
+            room.take(picked, "EMAIL_OTHER", points)
+
+
 def test_random_among_nobody_is_nobody():
     assert strategies.at_random([], seed=1, turn=1) is None
     assert AtRandom(field(), 1).pick(1) is None
