@@ -416,6 +416,13 @@ def _serve(account_id: int, asked: Sequence[NewTicket], cause: int | None, now: 
     _give(made, dict.fromkeys((a.ticket_id for a in made), cause), now)
 
 
+def end_lists(account_id: int, events: Sequence[Event]) -> None:
+    """AFTER_COMMIT: a list that lived by skill rules alone ends where the plan has no skills any more (R-ROUTE-53, R-TIER-1)."""
+    if any(_is_of_another_plan(e) for e in events):
+        left = waiting.hold(account_id, waiting.for_nobody(account_id))
+        waitmarks.leave(account_id, left, clock.now())
+
+
 def _makes_room(event: Event) -> bool:
     """Somebody may have dropped below their limit: a ticket was closed, put away, given to another, or counts less."""
     if event.kind not in COUNTING or event.kind == tickets.CREATED:
@@ -625,6 +632,7 @@ AFTER_COMMIT: list[dispatch.Subscriber] = [
     find_owners_again,
     route_after_workflows,
     route_what_is_back,
+    end_lists,
     serve_waiting,
     snoozing.hear,
     ticket_of_answers,

@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
+from deskhand.accounts.plans import Feature, has_in_sql
 from deskhand.kernel import calendars, timers
 from deskhand.kernel.database import sql
 from deskhand.routing import availability, capacity, hours, loads
@@ -42,11 +43,16 @@ def add(account_id: int, ticket_ids: Sequence[int], now: datetime, *, turn: int)
         timers.set_timer(account_id, DRAIN, f"new:{turn}", now + ONCE_MORE, {"tickets": list(ticket_ids)})
 
 
+# There are people to wait for, as decision.Rule.may_pick says; skill rules name none where the plan has no skills.
+_HAS_PEOPLE = (
+    "(r.option in ('USERS_AND_TEAMS', 'CONTACT_OWNER')"
+    " or (r.option = 'AI_AGENT' and (r.fallback_user_ids <> '{}' or r.fallback_team_ids <> '{}'))"
+    f" or (r.option <> 'TEAMS' and r.skill_rule_set_id is not null and {has_in_sql(Feature.SKILLS, 'r.account_id')}))"
+)
 # A list that is given up takes nobody any more, and whom it took while it was given up goes, too.
-_IS_KEPT = """
+_IS_KEPT = f"""
 select from routing_routingrule r where r.account_id = t.account_id and r.channel_account_id = t.channel_account_id
-  and r.wait_list and (r.option in ('USERS_AND_TEAMS', 'CONTACT_OWNER') or (r.option <> 'TEAMS' and r.skill_rule_set_id is not null)
-    or (r.option = 'AI_AGENT' and (r.fallback_user_ids <> '{}' or r.fallback_team_ids <> '{}')))
+  and r.wait_list and {_HAS_PEOPLE}
 """
 _LEAVE = f"""
 delete from routing_waitingticket w using crm_ticket t
@@ -95,16 +101,25 @@ def leave_if_not_kept(rule: RoutingRule) -> list[int]:
 
     And what is kept for somebody is everybody's: it is dealt anew among the people of the new rule.
     """
-    has_people = (  # as decision.Rule.may_pick
-        rule.option in (Option.USERS_AND_TEAMS, Option.CONTACT_OWNER)
-        or (rule.option != Option.TEAMS and rule.skill_rule_set_id is not None)
-        or (rule.option == Option.AI_AGENT and bool(rule.fallback_user_ids or rule.fallback_team_ids))
+    has_people = (
+        f"select 1 from routing_routingrule r where r.account_id = %s and r.id = %s and {_HAS_PEOPLE}"
     )
-    if rule.wait_list and has_people:
+    if rule.wait_list and sql.row(has_people, [rule.account_id, rule.pk]) is not None:
         _keep_nothing(rule)
         return []
     found = hold(rule.account_id, channel=rule.channel_account_id)
     return leave(rule.account_id, found) if found else []
+
+
+_FOR_NOBODY = f"""
+select t.id from routing_waitingticket w join crm_ticket t on t.account_id = w.account_id and t.id = w.ticket_id
+where w.account_id = %s and not exists ({_IS_KEPT})
+"""
+
+
+def for_nobody(account_id: int) -> list[int]:
+    """What waits in a list that has no people any more, as one by skill rules alone has none without skills in the plan."""
+    return [pk for (pk,) in sql.rows(_FOR_NOBODY, [account_id])]
 
 
 def is_anybody(account_id: int) -> bool:

@@ -15,12 +15,14 @@ from django.test.utils import CaptureQueriesContext
 from deskhand import wiring
 from deskhand.accounts import accounts
 from deskhand.accounts.models import Plan, Team
+from deskhand.crm.filters.types import Filter, Operator
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import tickets
 from deskhand.crm.records.models import Ticket
 from deskhand.crm.records.store import Change
 from deskhand.crm.records.tickets import NewTicket
-from deskhand.desk import merging, spam
+from deskhand.crm.schema.types import Kind
+from deskhand.desk import inboxes, merging, spam
 from deskhand.events.dispatch import Dispatcher
 from deskhand.events.types import SYSTEM, Actor, ActorKind, Event
 from deskhand.kernel import clock
@@ -28,8 +30,9 @@ from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.database.scope import settle as run_hooks
 from deskhand.kernel.models import Timer
 from deskhand.kernel.timers import DueTimer, TimerLoop
-from deskhand.routing import agents, availability, capacity, loads, rules, skill_sets, waiting
+from deskhand.routing import agents, availability, capacity, loads, rules, skill_sets, skills, waiting
 from deskhand.routing.models import RoutingRule, WaitingTicket
+from deskhand.routing.skill_sets import NewRule
 from deskhand.routing.types import Option, Status
 from deskhand.testing.counting import assert_counted, assert_listed
 from deskhand.testing.fixtures import NOON
@@ -296,6 +299,59 @@ def test_nobody_waits_where_teams_alone_are_asked_whatever_skills_the_rule_has(w
         world.account.pk, world.channel.pk, Option.TEAMS, team_ids=[world.team.pk], skill_rule_set_id=chosen, wait_list=True,
         by=Actor.user(world.ada.pk),
     )  # fmt: skip
+    run_hooks()
+
+    assert not on_the_list()
+
+
+def list_by_skills_alone(world: Any) -> None:
+    """The channel gives its tickets to who knows German, and to nobody else; Grace does."""
+    account_id = world.account.pk
+    [german] = skills.create(account_id, skills.ensure_languages(account_id).pk, ["German"], by=SYSTEM)
+    skills.set_of_user(account_id, world.grace.pk, {german.pk: True}, by=SYSTEM)
+    chosen = skill_sets.create(account_id, "Languages", by=SYSTEM).pk
+    everything = Filter("subject", Kind.TEXT, Operator.KNOWN)
+    new = NewRule("All", everything, [german.pk])
+    skill_sets.add_rule(account_id, chosen, new, by=SYSTEM)
+    rules.set_rule(
+        account_id, world.channel.pk, Option.NONE, skill_rule_set_id=chosen, wait_list=True, by=SYSTEM
+    )
+
+
+def test_a_list_by_skill_rules_alone_ends_with_the_skills_in_the_plan(world, rest):
+    """R-ROUTE-53, R-TIER-1: nobody could ever be found for it. Other lists stay."""
+    second = inboxes.add_channel_account(
+        world.channel.inbox, channel="email", name="Second", address="second@nordlys.example"
+    )
+    rules.set_rule(
+        world.account.pk, second.pk, Option.USERS_AND_TEAMS, user_ids=[world.bob.pk], wait_list=True, by=SYSTEM
+    )  # fmt: skip
+    [stays] = [
+        made.id for made in tickets.create_many([NewTicket("B", channel_account_id=second.pk)], by=SYSTEM)
+    ]
+    list_by_skills_alone(world)
+    [waits] = arrive(world, "A")
+    rest()
+    assert on_the_list() == sorted([stays, waits])
+
+    accounts.update(world.account.pk, plan=Plan.PROFESSIONAL, by=SYSTEM)
+    run_hooks()
+    rest()
+
+    assert on_the_list() == [stays]
+
+
+def test_no_list_is_kept_by_skill_rules_alone_where_the_plan_has_none(world, rest):
+    """R-ROUTE-53, R-TIER-1: a rule that is saved so gives the list up."""
+    keep_a_list(world)
+    arrive(world, "A")
+    rest()
+    accounts.update(world.account.pk, plan=Plan.PROFESSIONAL, by=SYSTEM)
+    run_hooks()
+    rest()
+    assert on_the_list()
+
+    list_by_skills_alone(world)
     run_hooks()
 
     assert not on_the_list()
