@@ -150,7 +150,8 @@ def foresee(
     names = _named(_people(pools))
     last = pools[-1].sifted.eligible if pools else ()
     able = [user_id for user_id in last if room.fits(user_id, ticket_type, draft.ticket.points)]
-    full = [user_id for user_id in last if user_id not in able]
+    eligible = dict.fromkeys(user_id for pool in pools for user_id in pool.sifted.eligible)
+    full = [user_id for user_id in eligible if user_id not in able]
     passed = (
         *_dropped(pools, names),
         *(
@@ -492,7 +493,7 @@ def _place(waits: waiting.Standing) -> str:
     """R-ROUTE-53"""
     when = date_format(localtime(waits.since), "DATETIME_FORMAT")
     if waits.kept_for is not None and waits.kept_until is not None and waits.kept_until > clock.now():
-        name = User.objects.filter(pk=waits.kept_for).values_list("name", flat=True).first() or ""
+        name = _named([waits.kept_for])[waits.kept_for]
         until = date_format(localtime(waits.kept_until), "DATETIME_FORMAT")
         text = _("In the list since %(when)s, and kept for %(name)s until %(until)s")
         return text % {"when": when, "name": name, "until": until}

@@ -269,6 +269,20 @@ def test_the_ticket_says_for_whom_it_is_kept_and_why_it_was_given(world, morning
     )
 
 
+def test_what_is_kept_for_somebody_who_is_gone_is_told_by_number(world, morning, at):
+    """R-ROUTE-53: as who is gone is told everywhere in the reasons."""
+    morning(3)
+    at(NOON)
+    waits = WaitingTicket.objects.filter(kept_for=world.grace.pk)
+    ticket_id = waits.get().ticket_id
+    waits.update(kept_for=999_999)
+
+    with clock.stopped(NOON):
+        why = explain.explain(queries.decision_for_ticket(world.account.pk, ticket_id))
+
+    assert "kept for user 999999 until" in dict(why.details)["Wait-list"]
+
+
 def test_kept_decisions_make_each_choice_of_it_again(world, morning, at):
     """R-ROUTE-70."""
     morning(9)

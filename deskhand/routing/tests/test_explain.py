@@ -266,6 +266,22 @@ def test_who_had_no_room_in_an_earlier_pool_is_not_taken_from_a_later_one(desk):
     assert ("Could take it", "1 of 1 person") in arrive(desk).details
 
 
+def test_who_has_no_room_is_foreseen_though_the_fallback_is_away(desk):
+    """R-ROUTE-70: of all who are asked, as the decision tells it then."""
+    desk.rule(user_ids=[desk.ada], fallback_user_ids=[desk.cat])
+    desk.set(Status.AWAY, "cat")
+    capacity.set_limits(desk.id, [desk.ada], total=0, by=SYSTEM)
+
+    seen = explain.foresee(desk.id, MAIL, clock.now())
+    why = arrive(desk)
+
+    assert seen.headline == "Nobody would get it: nobody who is there has room for it."
+    assert why.headline == "Nobody was assigned: nobody who was there had room for it."
+    assert (
+        {one.user_id for one in seen.dropped} == {one.user_id for one in why.dropped} == {desk.ada, desk.cat}
+    )
+
+
 def test_what_did_not_fit_is_told_in_points(desk):
     """R-CAP-6: there may be room, and not enough of it."""
     desk.rule(user_ids=[desk.ada])
