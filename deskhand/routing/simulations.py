@@ -119,7 +119,8 @@ def note_given_up(account_id: int, kind: str, args: Mapping[str, Any]) -> None:
     """The job was tried too often: nobody waits for its simulation any more."""
     if kind == JOB:
         own = Simulation.objects.filter(account_id=account_id, pk=args["simulation"], ended_at=None)
-        own.update(ended_at=clock.now(), error=_("It could not be worked out."))
+        with translation.override(Account.objects.values_list("locale", flat=True).get(pk=account_id)):
+            own.update(ended_at=clock.now(), error=_("It could not be worked out."))
 
 
 def forget_old(account_id: int, now: datetime) -> int:

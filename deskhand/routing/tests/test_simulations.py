@@ -9,7 +9,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import translation
+from django.utils.translation import gettext
 
+from deskhand.accounts.models import Account
 from deskhand.crm.records.models import Ticket
 from deskhand.kernel.calendars import Block, WeeklyHours
 from deskhand.kernel.database import sql
@@ -261,6 +264,18 @@ def test_a_job_that_is_given_up_leaves_nobody_waiting(ruled):
     simulations.note_given_up(ruled.id, simulations.JOB, {"simulation": made.pk})
     assert simulations.going(ruled.id) is None
     assert Simulation.objects.get(pk=made.pk).error
+
+
+def test_that_it_was_given_up_is_told_in_the_accounts_language(ruled):
+    """A job speaks no language of its own."""
+    Account.objects.filter(pk=ruled.id).update(locale="de")
+    made = simulations.start(ruled.id, LAST_WEEK, by=1, now=NOON)
+
+    simulations.note_given_up(ruled.id, simulations.JOB, {"simulation": made.pk})
+
+    with translation.override("de"):
+        words = gettext("It could not be worked out.")
+    assert Simulation.objects.get(pk=made.pk).error == words != "It could not be worked out."
 
 
 def test_old_ones_are_forgotten_at_night_but_the_one_that_goes_on(ruled):
