@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from deskhand.accounts import audit
 from deskhand.accounts import queries as people
+from deskhand.accounts.models import Membership
 from deskhand.accounts.plans import Feature, has_in_sql
 from deskhand.crm.records.models import TicketType
 from deskhand.events.types import Actor
@@ -36,7 +37,8 @@ MOST_POINTS = 1_000
 PRIORITIES = ("LOW", "MEDIUM", "HIGH", "URGENT")
 #: The columns that limit each type.
 BY_TYPE = {TicketType.CALL: "call", TicketType.MESSAGE: "message", TicketType.EMAIL_OTHER: "email_other"}
-#: Where the plan has no capacity, what was set rests: it binds, weighs and ramps nothing until the plan has it again.
+#: Where the plan has no capacity, what was set rests: it binds, weighs and ramps nothing until the plan has it again. What is
+#: left out of loads stays left out: that is how tickets are counted, and they are counted on.
 IN_PLAN = has_in_sql(Feature.CAPACITY, "%(account)s")
 
 
@@ -221,11 +223,16 @@ def _check_seats(account_id: int, user_ids: Sequence[int]) -> None:
     """R-CAP-1"""
     lacking = sorted(set(user_ids) - people.can_own(account_id, user_ids)) if user_ids else []
     if lacking:
-        names = people.names_of(lacking)
+        own = Membership.objects.filter(account_id=account_id, user_id__in=lacking)
+        names = dict(
+            own.values_list("user_id", "user__name")
+        )  # nobody else's: who is a stranger is told by number
+        is_seated = own.filter(has_seat=True).count() == len(lacking)
         raise Invalid(
-            _("Routing gives nothing to %(names)s, so there is nothing to limit: only who has a seat can be given tickets.")
+            _("Routing gives nothing to %(names)s, so there is nothing to limit: only active people with a seat can be given tickets.")
             % {"names": ", ".join(names.get(pk, str(pk)) for pk in lacking)},
-            field="user", value=lacking, hint=_("Give them a seat first, or leave them out."),
+            field="user", value=lacking,
+            hint=_("Reactivate them first, or leave them out.") if is_seated else _("Give them a seat first, or leave them out."),
         )  # fmt: skip
 
 

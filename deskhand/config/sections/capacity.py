@@ -128,7 +128,7 @@ class Effort(Section):
         capacity.set_settings(current_account_id(), Settings(), by=by)
 
     def effects(self, before: Item, after: Item | None, names: Names) -> list[str]:
-        return ["what everybody holds is counted anew"]
+        return ["what everybody holds is counted anew, which takes seconds with many tickets"]
 
 
 def _channels(given: Reading, names: Names) -> list[tuple[str, int]]:

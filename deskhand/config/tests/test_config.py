@@ -594,7 +594,7 @@ def test_limits_and_what_counts_come_and_go_with_the_document(full: World) -> No
     assert plan.plan(account, given).changes == []
     ada_only = [item for item in given["capacity"] if item["share"] == 50]
     plan.apply(account, {"capacity": ada_only}, delete=True)
-    with pytest.raises(Invalid, match="only who has a seat") as refused:
+    with pytest.raises(Invalid, match="only active people with a seat") as refused:
         plan.plan(account, {"capacity": given["capacity"]})
     assert refused.value.field == "capacity.user"
     Membership.objects.filter(user_id=full.grace.pk).update(has_seat=True)
