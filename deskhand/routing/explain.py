@@ -12,13 +12,15 @@ from datetime import datetime
 from enum import Enum, auto
 from functools import cached_property
 
-from django.utils.formats import date_format
+from babel.dates import format_skeleton, format_time
+from babel.lists import format_list
 from django.utils.timezone import localtime
+from django.utils.translation import get_language, gettext_lazy, ngettext
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
 
 from deskhand.accounts.models import Team, User
 from deskhand.kernel import clock
+from deskhand.kernel.locales import babel_name
 from deskhand.routing import assign, capacity, loads, replaying, ringing, strategies, waiting
 from deskhand.routing.decision import FALLBACK, Draft, Pool, Step
 from deskhand.routing.models import Decision
@@ -131,7 +133,7 @@ def _filled(held: int, limit: int | None, points: int | None) -> str:
 @dataclass(frozen=True)
 class Foreseen:
     """Who would get the next ticket, and why. `takers` are (user id, name, open tickets) in the rule's order; where the
-    account `weighs` tickets, their points instead."""
+    account `weighs` tickets, their points instead. A lot says nobody's name before it is drawn."""
 
     headline: str
     user_id: int | None
@@ -167,7 +169,9 @@ def foresee(
     takers = tuple((one.user_id, names[one.user_id], one.load) for one in candidates)
     chosen = next((one for one in candidates if one.user_id == draft.user_id), None)
     choice = _Choice(tuple(candidates), chosen, weighs) if chosen else None
-    return Foreseen(_would(draft, pools, choice, names, bool(full)), draft.user_id, takers, passed, weighs)
+    is_by_lot = len(candidates) > 1 and pools[-1].strategy is Strategy.RANDOM
+    user_id = None if is_by_lot else draft.user_id
+    return Foreseen(_would(draft, pools, choice, names, bool(full)), user_id, takers, passed, weighs)
 
 
 def foresee_call(account_id: int, channel_account_id: int, now: datetime) -> Foreseen:
@@ -199,7 +203,12 @@ def _would(draft: Draft, pools: list[Pool], choice: _Choice | None, names: _Name
         case Reason.NO_RULE | Reason.OPTION_NONE:
             return _("Nobody would get it: new tickets stay unassigned.")
         case Reason.TEAMS_ONLY:
-            return _("It would go to the team, without an owner.")
+            count = len(draft.team_ids)
+            return ngettext(
+                "It would go to the team, without an owner.",
+                "It would go to the teams, without an owner.",
+                count,
+            )
         case Reason.NO_CONTACT_OWNER:
             return _("It would go to the owner of the contact who writes; without one, to nobody.")
         case Reason.EMPTY_POOL:
@@ -354,7 +363,11 @@ def _outcome(
         case Reason.OPTION_NONE:
             return _("Nobody was assigned: this channel leaves new tickets unassigned.")
         case Reason.TEAMS_ONLY:
-            return _("Left to the team: this channel's rule names teams only.")
+            return ngettext(
+                "Left to the team: this channel's rule names teams only.",
+                "Left to the teams: this channel's rule names teams only.",
+                len(decision.team_ids),
+            )
         case Reason.NO_CONTACT_OWNER:
             return _("Nobody was assigned: the contact has no owner.")
         case Reason.EMPTY_POOL:
@@ -409,7 +422,7 @@ def _who_was_nearest(
         by_drop[drop].append(user_id)
     for drop, words in _HELP:
         if by_drop[drop]:
-            return str(words) % {"name": _some_names([names[user_id] for user_id in by_drop[drop]])}
+            return str(words) % {"name": _one_of([names[user_id] for user_id in by_drop[drop]])}
     return ""
 
 
@@ -467,6 +480,7 @@ def _details(
                 _("Skills"),
                 _("“%(rule)s”: %(skills)s") % {"rule": pool.skill_rule, "skills": ", ".join(pool.skills)},
             )
+            yield from _given_up(pools[-1])
             break
     if pools and pools[-1].step == FALLBACK and len(pools) > 1:
         yield _("Fallback"), _("The rule's own choice could not take it, so its fallback was asked.")
@@ -489,18 +503,38 @@ def _details(
         )
 
 
+def _given_up(last: Pool) -> Iterable[tuple[str, str]]:
+    """R-SKILL-14: what was asked for, and could not be had."""
+    if last.step == Step.NEEDED_SKILLS:
+        yield _("Given up"), _("What was wished: nobody who has that too could take it.")
+    elif last.step != Step.SKILLS:
+        yield (
+            _("Given up"),
+            _("All of it: nobody who has these skills could take it, so the channel's own choice was asked."),
+        )
+
+
 def _place(waits: waiting.Standing) -> str:
     """R-ROUTE-53"""
-    when = date_format(localtime(waits.since), "DATETIME_FORMAT")
+    when = _when(waits.since)
     if waits.kept_for is not None and waits.kept_until is not None and waits.kept_until > clock.now():
         name = _named([waits.kept_for])[waits.kept_for]
-        until = date_format(localtime(waits.kept_until), "DATETIME_FORMAT")
+        until = _when(waits.kept_until)
         text = _("In the list since %(when)s, and kept for %(name)s until %(until)s")
         return text % {"when": when, "name": name, "until": until}
     text = _(
         "Number %(place)s in the list since %(when)s: who becomes available or has room gets it in turn."
     )
     return text % {"place": waits.place, "when": when}
+
+
+def _when(at: datetime) -> str:
+    """15:47, or 14 Nov, 15:47; in the reader's zone and language."""
+    local, locale = localtime(at), _locale()
+    time = format_time(local, "short", locale=locale)
+    if local.date() == localtime(clock.now()).date():
+        return time
+    return f"{format_skeleton('MMMd', local, locale=locale)}, {time}"
 
 
 def _rule(pool: Pool) -> str:
@@ -555,6 +589,18 @@ def _stands_first(pool: Pool) -> str:
 
 def _some(candidates: list[Candidate], names: _Names) -> str:
     return _some_names([names[candidate.user_id] for candidate in candidates])
+
+
+def _one_of(names: Sequence[str]) -> str:
+    """“Ada, Bob or Cyd”: one of them would have been enough."""
+    shown, more = list(names[:NAMES_SHOWN]), len(names) - NAMES_SHOWN
+    if more > 0:
+        shown.append(_("%(count)s more") % {"count": more})
+    return format_list(shown, style="or", locale=_locale())
+
+
+def _locale() -> str:
+    return babel_name((get_language() or "en").split("-")[0])
 
 
 def _some_names(names: Sequence[str]) -> str:

@@ -15,7 +15,7 @@ from babel import Locale
 from django.conf import settings
 from django.db.models import Model, QuerySet
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop
+from django.utils.translation import gettext_noop, ngettext
 
 from deskhand.accounts import audit
 from deskhand.accounts.models import Membership, Team
@@ -270,7 +270,12 @@ def why_kept(name: str, uses: Uses) -> str:
     """Why a skill can't be deleted, in words; empty where it can."""
     who = [*(person for _id, person in uses.people), *(team for _id, team in uses.teams)]
     if who:
-        return _("%(who)s have “%(skill)s”. Take it from them first.") % {"who": _some(who), "skill": name}
+        text = ngettext(
+            "%(who)s has “%(skill)s”. Take it from them first.",
+            "%(who)s have “%(skill)s”. Take it from them first.",
+            len(who),
+        )
+        return text % {"who": _some(who), "skill": name}
     if uses.rules:
         asking = _some([rule.name for rule in uses.rules])
         return _("Rules ask for “%(skill)s”: %(rules)s. Change them first.") % {

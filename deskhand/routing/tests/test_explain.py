@@ -402,6 +402,17 @@ def test_a_turn_is_foreseen_and_not_consumed(desk):
     assert desk.arrivals() == [desk.bob]
 
 
+def test_no_name_is_foreseen_of_a_lot_before_it_is_drawn(desk):
+    """R-ROUTE-38, R-ROUTE-70"""
+    desk.rule(user_ids=[desk.ada, desk.bob], strategy="RANDOM")
+    seen = explain.foresee(desk.id, MAIL, clock.now())
+    assert (seen.user_id, len(seen.takers)) == (None, 2)
+    assert seen.headline == "One of those who can take it would get it, drawn at random."
+
+    RoutingRule.objects.update(user_ids=[desk.bob])
+    assert explain.foresee(desk.id, MAIL, clock.now()).user_id == desk.bob, "one alone needs no lot"
+
+
 def test_who_would_be_passed_over_is_foreseen_with_the_reason(desk):
     """R-ROUTE-46, R-ROUTE-70"""
     desk.rule(team_ids=[desk.teams["X"]])
@@ -427,6 +438,12 @@ def test_each_option_is_foreseen_in_words(desk, option, words):
     desk.rule(option=option, team_ids=[desk.teams["X"]])
 
     assert explain.foresee(desk.id, MAIL, clock.now()).headline == words
+    if option == "TEAMS":
+        desk.person("ida")
+        desk.team("Two", main=["ida"])
+        RoutingRule.objects.update(team_ids=[desk.teams["X"], desk.teams["Two"]])
+        several = explain.foresee(desk.id, MAIL, clock.now()).headline
+        assert several == "It would go to the teams, without an owner."
     assert (
         explain.foresee(desk.id, 999, clock.now()).headline
         == "Nobody would get it: new tickets stay unassigned."
@@ -477,7 +494,7 @@ def test_it_says_that_one_more_place_would_have_been_enough(desk):
 @pytest.mark.parametrize(
     ("choices", "away", "words"),
     [
-        ({"user_ids": "ada bob"}, "ada bob", "Ada, Bob being available, or a rule that does not ask for it."),
+        ({"user_ids": "ada bob"}, "ada bob", "Ada or Bob being available, or a rule that does not ask for it."),
         ({"user_ids": "nils"}, "", "A seat for Nils."),
         ({"option": Option.NONE}, "", "A rule of the channel that says who gets its tickets."),
         ({"option": Option.CONTACT_OWNER}, "", "An owner of the contact, or a fallback in the rule."),

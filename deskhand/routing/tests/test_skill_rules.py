@@ -17,7 +17,7 @@ from deskhand.crm.schema.types import Kind
 from deskhand.events.types import SYSTEM
 from deskhand.kernel import clock
 from deskhand.kernel.errors import Conflict, Invalid
-from deskhand.routing import replaying, skill_rules, skill_sets, skills
+from deskhand.routing import explain, replaying, skill_rules, skill_sets, skills
 from deskhand.routing import rules as routing_rules
 from deskhand.routing.models import Decision, RoutingRule, SkillRule
 from deskhand.routing.skill_rules import Holders
@@ -67,6 +67,11 @@ def arrival(desk, **columns):
     return desk.route([pk])[0]
 
 
+def given_up(desk):
+    """What the latest decision says of skills that could not be had (R-SKILL-14)."""
+    return dict(explain.explain(Decision.objects.latest("id")).details).get("Given up")
+
+
 def test_t_route_27_only_german_speakers_get_a_german_ticket_else_the_channel_s_own(desk, known, rules):
     """T-ROUTE-27, R-SKILL-12, R-SKILL-14."""
     asks(desk, rules, known, "German")
@@ -74,8 +79,11 @@ def test_t_route_27_only_german_speakers_get_a_german_ticket_else_the_channel_s_
     knows(desk, known, "bob", "Danish")
 
     assert arrival(desk).user_id == desk.ada
+    assert given_up(desk) is None
     desk.set(AWAY, "ada")
     assert arrival(desk).user_id == desk.eve
+    all_of_it = "All of it: nobody who has these skills could take it, so the channel's own choice was asked."
+    assert given_up(desk) == all_of_it
     desk.set(AWAY, "eve")
     assert (arrival(desk).user_id, arrival(desk).reason) == (None, Reason.ALL_DROPPED)
 
@@ -141,6 +149,7 @@ def test_wishes_are_given_up_first(desk, known, rules):
 
     desk.set(AWAY, "bob")
     assert arrival(desk).user_id == desk.ada
+    assert given_up(desk) == "What was wished: nobody who has that too could take it."
 
 
 def test_a_main_language_comes_before_a_second_one_on_equal_loads(desk, known, rules):

@@ -46,9 +46,7 @@ def test_who_nobody_could_take_waits_for_the_first_who_can(lonely):
     [ticket] = lonely.tickets(1)
     lonely.route([ticket])
     why = explain.explain(queries.decision_for_ticket(lonely.id, ticket))
-    place = (
-        "Number 1 in the list since Nov. 16, 2026, noon: who becomes available or has room gets it in turn."
-    )
+    place = "Number 1 in the list since 12:00: who becomes available or has room gets it in turn."
     assert ("Wait-list", place) in why.details
 
     assert again(lonely) == []

@@ -140,5 +140,5 @@ def _texts(given: QueryDict) -> dict[str, str]:
 
 def _number(name: str, text: str) -> int | None:
     if text and whole(text) is None:
-        raise Invalid(_("Give a whole number, or leave it empty."), field=name, value=text)
+        raise Invalid(_("Give a whole number from 0 up, or leave it empty."), field=name, value=text)
     return whole(text)

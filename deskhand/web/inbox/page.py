@@ -27,6 +27,7 @@ from deskhand.desk.threads import FOLLOW_UP, KEEPS_CLOSED
 from deskhand.events.queries import rules_of
 from deskhand.kernel.text import paragraphs
 from deskhand.routing import queries as routing
+from deskhand.routing import waitmarks
 from deskhand.web import gone, moving, troubles
 from deskhand.web.files import has_remote_pictures, stands_inline, with_own_pictures
 from deskhand.web.frame import VIEW_SENTENCES, count_text, view_counts, view_words
@@ -71,11 +72,19 @@ RULES = {
     FOLLOW_UP: gettext_lazy("the customer replied to a closed ticket"),
     "chosen_with_reply": gettext_lazy("chosen while sending"),
     "channel_routing": gettext_lazy("the channel's routing"),
+    waitmarks.RULE: gettext_lazy("the waiting list"),
     "taken_back": gettext_lazy("taken back"),
     "run_undone": gettext_lazy("an automation taken back"),
     TAG_RULE: gettext_lazy("the rule of a tag"),
 }
-STATUS_RULES = RULES.keys() - {FOLLOW_UP, "channel_routing", "taken_back", "run_undone", TAG_RULE}
+STATUS_RULES = RULES.keys() - {
+    FOLLOW_UP,
+    "channel_routing",
+    waitmarks.RULE,
+    "taken_back",
+    "run_undone",
+    TAG_RULE,
+}
 _CALL = re.compile(r"(?:(?<=\s)|^)(@[\w.-]{1,100})")
 _TAGS = re.compile(r"(<[^>]*>)")
 HISTORY = 30  # lines shown

@@ -108,8 +108,8 @@ def test_ones_limits_are_filled_in_to_be_changed(office, client):
     ("given", "said"),
     [
         ({"ids": []}, "Tick whose limits these are first."),
-        ({"total": "-1"}, "Give a whole number, or leave it empty."),
-        ({"total": "many"}, "Give a whole number, or leave it empty."),
+        ({"total": "-1"}, "Give a whole number from 0 up, or leave it empty."),
+        ({"total": "many"}, "Give a whole number from 0 up, or leave it empty."),
         ({"total": "999999"}, "Give a whole number from 0 to 100000."),
         ({"share": "0"}, "A share is 1 to 100 percent."),
         ({"ids": ["999999999", "x", "\x00"]}, "Tick whose limits these are first."),

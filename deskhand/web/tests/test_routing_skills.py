@@ -76,7 +76,7 @@ def test_a_skill_is_renamed_and_deleted_once_nobody_has_it(office, client):
     client.post(f"{PAGE}/{german}/save", {"name": "High German"})
     page = client.get(f"{PAGE}/{german}").content.decode()
     assert f"/settings/users/{office.world.bob.pk}" in page
-    assert "have “High German”. Take it from them first." in page
+    assert "has “High German”. Take it from them first." in page
     assert "Delete skill" not in page
     refused = client.post(f"{PAGE}/{german}/delete")
     assert (refused.status_code, "Take it from them first." in refused.content.decode()) == (409, True)
