@@ -44,6 +44,14 @@ def pytest_configure() -> None:
     # No test of ours may fail because the machine is busy.
     hypothesis.register_profile("unhurried", hypothesis.default, deadline=None)
     hypothesis.load_profile("unhurried")
+    _hash_cheaply()
+
+
+def _hash_cheaply() -> None:
+    """What guards a stolen table takes 100 MB and a tenth of a second a password; tests have the same, at its least cost."""
+    from django.contrib.auth.hashers import Argon2PasswordHasher as Hasher
+
+    Hasher.time_cost, Hasher.memory_cost, Hasher.parallelism = 1, 8, 1
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
