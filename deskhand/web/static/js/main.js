@@ -1,6 +1,7 @@
 // The start of every signed-in page.
 import "app/behaviors";
 import "app/keys";
+import "app/once";
 import "app/theme";
 import "app/times";
 import "app/toast";
