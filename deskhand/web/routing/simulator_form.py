@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 from deskhand.kernel import calendars
 from deskhand.kernel.errors import Invalid
 from deskhand.kernel.text import whole
+from deskhand.routing.simulations import DAY
 from deskhand.routing.types import Strategy
 from deskhand.routing.wishes import ALL_DAYS, MADE_UP, PAST, Wish
 from deskhand.web.choices import Choice, offered
@@ -103,7 +104,7 @@ def wish_of(typed: QueryDict, people: Mapping[int, str], zone: str, now: datetim
         wait_list=_yes_no(typed, "wait_list"), share=numbers["share"], limit=numbers["limit"], a_day=numbers["a_day"] or 0,
         percent=100 if numbers["percent"] is None else numbers["percent"], more=numbers["more"] or 0,
         target=60 if numbers["target"] is None else numbers["target"],
-        begins=_minutes(typed, "begins"), ends=_minutes(typed, "ends"), opens=_minutes(typed, "opens"), closes=_minutes(typed, "closes"),
+        begins=_minutes(typed, "begins"), ends=_end(typed, "ends"), opens=_minutes(typed, "opens"), closes=_end(typed, "closes"),
     )  # fmt: skip
 
 
@@ -125,7 +126,8 @@ def typed_again(wish: Wish) -> QueryDict:
 
 
 def _clock(minutes: int | None) -> str:
-    return "" if minutes is None else f"{minutes // 60:02}:{minutes % 60:02}"
+    """As a field for times knows it: the day ends at 00:00, for there is no 24:00 in it."""
+    return "" if minutes is None else f"{minutes // 60 % 24:02}:{minutes % 60:02}"
 
 
 def _yes_no(typed: QueryDict, name: str) -> bool | None:
@@ -138,6 +140,12 @@ def _number(typed: QueryDict, name: str) -> int | None:
     if text and number is None:
         raise Invalid(_("Give a whole number."), field=name, value=text)
     return number
+
+
+def _end(typed: QueryDict, name: str) -> int | None:
+    """Midnight as an end is that of the next day."""
+    minutes = _minutes(typed, name)
+    return DAY if minutes == 0 else minutes
 
 
 def _minutes(typed: QueryDict, name: str) -> int | None:

@@ -101,6 +101,16 @@ def test_the_form_of_a_wish_makes_it_again(typed, noon):
     assert simulator_form.wish_of(again, people, "Europe/Copenhagen", noon) == wish
 
 
+def test_the_end_of_a_day_is_a_time_that_a_field_takes(noon):
+    """An <input type=time> knows no 24:00: it would stand empty, and the form that was right be refused."""
+    typed = "days=past-7&percent=100&target=60&begins=00:00&ends=24:00&opens=08:30&closes=00:00"
+    wish = simulator_form.wish_of(QueryDict(typed), {}, "Europe/Copenhagen", noon)
+    again = simulator_form.typed_again(wish)
+
+    assert (wish.begins, wish.ends, wish.opens, wish.closes) == (0, 1440, 510, 1440)
+    assert [again[name] for name in simulator_form.TIMES] == ["00:00", "00:00", "08:30", "00:00"]
+
+
 def test_what_differs_by_less_than_is_shown_is_neither_better_nor_worse():
     first, second = (Outcome(Figures(9, 9), {}, (0,) * 24, (), fair) for fair in (0.981, 0.984))
     assert {(row.difference, row.tone) for row in simulator._rows(Wish(NOW, NOW), first, second)} == {
