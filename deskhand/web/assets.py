@@ -42,7 +42,7 @@ STYLESHEET = "css/deskhand.css"
 #: Fetched only by who writes with formatting.
 EDITOR = "js/vendor/prosemirror.js"
 #: Loaded with every page; the others are fetched when an element asks for them.
-EAGER = ("main", "behaviors", "keys", "once", "theme", "times", "toast")
+EAGER = ("main", "behaviors", "keys", "once", "theme", "ticked", "times", "toast")
 
 
 class GeneratedFinder(BaseFinder):

@@ -15,6 +15,7 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.functional import Promise
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from deskhand.web.jinja import render, wants_fragment
@@ -22,6 +23,7 @@ from deskhand.web.jinja import render, wants_fragment
 log = structlog.get_logger()
 
 AWAY = 10  # seconds after which a database that is away may be asked for again
+ROWS = 900  # that a form without scripts has room for
 TOO_LARGE = (RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent)
 #: By status: icon, what happened, what to do.
 WORDS: dict[int, tuple[str, str | Promise, str | Promise]] = {
@@ -113,6 +115,11 @@ def _portal_url(request: HttpRequest) -> str:
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if isinstance(exception, TooManyFieldsSent):
+        words = _(
+            "So many rows at once need JavaScript. Nothing was changed. Go back and tick at most %(count)s."
+        )
+        return problem_page(request, 413, words % {"count": ROWS})
     if isinstance(exception, TOO_LARGE):
         return problem_page(request, 413)
     return problem_page(request, 400, str(exception) if isinstance(exception, BadRequest) else "")

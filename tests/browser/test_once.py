@@ -88,3 +88,22 @@ def test_a_form_is_alive_again_when_somebody_comes_back_to_it(tab, office) -> No
     page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
     save.click()
     expect(page.get_by_role("heading", name="Night shift")).to_be_visible()
+
+
+def test_what_is_ticked_goes_as_one_field(tab, office) -> None:
+    """R-WORK-8: more rows than a form may have fields."""
+    ticket = office.mail("Refund still missing")
+    page = tab(office.world.grace, "/inbox/all-open")
+    page.get_by_role("checkbox", name="Select Refund still missing").check()
+    page.evaluate("""() => {
+        const box = document.querySelector("[name=ids][form=bulk]");
+        const more = Array.from({ length: 1500 }, () => box.cloneNode());
+        more.forEach((one, number) => Object.assign(one, { value: 1_000_000 + number, checked: true }));
+        box.after(...more);
+    }""")
+    with page.expect_request("**/bulk") as sent:
+        page.locator(".bulk-bar").get_by_role("button", name="Close").click()
+    expect(page.locator(".toast").first).to_contain_text("1 ticket: Closed")
+    assert (sent.value.post_data or "").count("ids=") == 1
+    with office.inside():
+        assert Ticket.objects.get(pk=ticket.pk).is_closed

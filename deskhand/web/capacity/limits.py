@@ -22,6 +22,7 @@ from deskhand.kernel.text import whole
 from deskhand.routing import capacity
 from deskhand.routing.models import Capacity
 from deskhand.routing.types import Measure
+from deskhand.web import ticked
 from deskhand.web.capacity.pages import show
 from deskhand.web.holding import Bar, bars_of
 from deskhand.web.middleware import AccountRequest
@@ -103,9 +104,9 @@ def save(request: AccountRequest) -> HttpResponse:
     """Of everybody in `ids` who has a seat; `remove` takes their limits away (R-CAP-11)."""
     require(request, KEY)
     seated = {one.user_id for one in people.seated_members(request.account.pk)}
-    ids = [pk for text in request.POST.getlist("ids") if (pk := whole(text)) in seated]
+    ids = [pk for pk in ticked.ids_of(request.POST) if pk in seated]
     try:
-        _save(request, [pk for pk in ids if pk is not None])
+        _save(request, ids)
     except Invalid as refusal:
         errors = {"ids" if refusal.field == "user" else refusal.field: words_of(refusal)}
         typed = _form(request.POST.get("measure") == Measure.BY_TYPE, _texts(request.POST), errors)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -25,7 +24,8 @@ from deskhand.desk import views as desk_views
 from deskhand.desk.bulk import Done
 from deskhand.kernel import clock
 from deskhand.kernel.errors import Invalid
-from deskhand.web.asked import number, numbers
+from deskhand.web import ticked
+from deskhand.web.asked import number
 from deskhand.web.entering import Entering, Way
 from deskhand.web.inbox import actions, common, handover, words
 from deskhand.web.inbox import page as pages
@@ -48,26 +48,22 @@ def change(request: AccountRequest, view: str) -> HttpResponse:
     if request.POST.get("all") == "1":
         ids = desk_views.ids(request.viewer, where, desk_views.CAP)
     else:
-        ids = numbers(request.POST.getlist("ids"), "ids")
+        ids = ticked.ids_of(request.POST)
     if not ids:
         raise Invalid(_("Select a ticket first."), field="ids", value="")
     if "merge" in request.POST:
-        return _ask_which_goes_on(request, view, ids)
+        ticked.keep(request, ticked.TO_MERGE, ids)
+        return go_to(request, reverse("inbox-merge", args=[view]))
     if "handover" in request.POST:
         return handover.lead_to(request, view, ids)
     if "enroll" in request.POST:
         here = reverse("inbox-view", args=[view])
-        return go_to(request, card.address("ticket", ids, here))
+        return card.lead_to(request, "ticket", ids, here)
     try:
         done = _do(request, view, ids)
     except Invalid as refusal:
         return common.refused(request, refusal)
     return done if isinstance(done, HttpResponse) else _answer(request, view, ids, *done)
-
-
-def _ask_which_goes_on(request: AccountRequest, view: str, ids: Sequence[int]) -> HttpResponse:
-    url = f"{reverse('inbox-merge', args=[view])}?{urlencode({'ids': ','.join(map(str, ids))})}"
-    return go_to(request, url)
 
 
 def _do(request: AccountRequest, view: str, ids: Sequence[int]) -> tuple[Toast, str] | HttpResponse:

@@ -31,7 +31,7 @@ from deskhand.kernel.errors import Forbidden, Invalid, NotFound
 from deskhand.kernel.text import storable, whole
 from deskhand.routing import availability
 from deskhand.routing import queries as routing
-from deskhand.web import moving
+from deskhand.web import moving, ticked
 from deskhand.web.asked import number, numbers
 from deskhand.web.choices import Choice, joined, offered
 from deskhand.web.frame import UNDO, shell
@@ -43,7 +43,6 @@ from deskhand.web.refusals import listed, words_of
 from deskhand.web.shell import Person
 
 HANDED = "handed_over"  # in the session: what was handed over last, to be taken back
-TICKED = "to_hand_over"  # and the ids that were ticked in a list: an address has no room for thousands
 #: Tickets with a box of their own; the others have one together, for a form holds no thousand fields.
 SHOWN = 200
 
@@ -78,7 +77,7 @@ class Offer:
 
 def lead_to(request: AccountRequest, view: str, ids: Sequence[int]) -> HttpResponse:
     """To the page that asks, with what was ticked in a list."""
-    request.session[TICKED] = list(dict.fromkeys(ids))[: handover.MOST]
+    ticked.keep(request, ticked.TO_HAND_OVER, ids)
     return go_to(request, f"{reverse('hand-over')}?{urlencode({'view': view})}")
 
 
@@ -94,15 +93,15 @@ def _page(request: AccountRequest, given: QueryDict, refusal: Invalid | None = N
     if of:
         ids = handover.open_tickets(request.viewer, of)
     else:
-        ids = numbers(given.getlist("all"), "ids") if refusal else request.session.get(TICKED, [])
+        ids = numbers(given.getlist("all"), "ids") if refusal else ticked.kept(request, ticked.TO_HAND_OVER)
     found = _open(request, ids[: handover.MOST])
-    ticked = frozenset(numbers(given.getlist("ids"), "ids") if refusal else found)
+    chosen = frozenset(numbers(given.getlist("ids"), "ids") if refusal else found)
     if refusal:  # whoever wrote meanwhile: those that share a box are all ticked, or none of them is
-        on, off = [pk for pk in found if pk in ticked], [pk for pk in found if pk not in ticked]
+        on, off = [pk for pk in found if pk in chosen], [pk for pk in found if pk not in chosen]
         found = off + on if len(off) <= SHOWN else on + off
     shown, rest = tuple(_candidates(request, found[:SHOWN])), tuple(found[SHOWN:])
     page = Offer(
-        title=_title(request, of), tickets=shown, rest=rest, most=_too_many(ids), chosen=ticked,
+        title=_title(request, of), tickets=shown, rest=rest, most=_too_many(ids), chosen=chosen,
         colleagues=_colleagues(request, given, of),
         teams=offered([(str(team.id), team.name) for team in people.teams(request.viewer.account_id)], given.get("team", "")),
         note=given.get("note", "")[: handover.NOTE], of=of, view=view,
@@ -193,7 +192,7 @@ def hand_over(request: AccountRequest) -> HttpResponse:
     policy.require(request.viewer, Action.OPEN_HELP_DESK)
     of, view, at = _of(request, request.POST), _view(request, request.POST), clock.now()
     try:
-        ids = list(dict.fromkeys(numbers(request.POST.getlist("ids"), "ids")))
+        ids = ticked.ids_of(request.POST)
         if of:  # what they have given away since stays where it is
             own = Ticket.objects.filter(account_id=request.viewer.account_id, owner_id=of, pk__in=ids)
             theirs = set(own.values_list("pk", flat=True))
@@ -210,8 +209,8 @@ def hand_over(request: AccountRequest) -> HttpResponse:
     back_url = _back_url(request, of, view)
     if done.changed:  # a second click leaves the way back to the first
         request.session[HANDED] = {"at": at.isoformat(), "ids": list(done.changed), "back": back_url}
-        if not of and set(ids) <= set(request.session.get(TICKED, ())):
-            del request.session[TICKED]  # nobody offers them again, now that they are others'
+        if not of:  # nobody offers them again, now that they are others'
+            ticked.forget(request, ticked.TO_HAND_OVER, ids)
     _tell(request, done, counts, to)
     return redirect(back_url)
 

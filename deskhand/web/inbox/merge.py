@@ -25,7 +25,8 @@ from deskhand.desk import views as desk_views
 from deskhand.desk.models import Merge
 from deskhand.events.types import Actor
 from deskhand.kernel.errors import Conflict, Invalid, NotFound
-from deskhand.web.asked import number, numbers
+from deskhand.web import ticked
+from deskhand.web.asked import number
 from deskhand.web.frame import shell
 from deskhand.web.inbox import common, words
 from deskhand.web.inbox.rows import Label
@@ -148,11 +149,10 @@ class ManyPage:
 
 @require_GET
 def choose_one(request: AccountRequest, view: str) -> HttpResponse:
-    """Which of the selected tickets, `ids` with commas between, goes on."""
+    """Which of the tickets that were ticked in a list last goes on."""
     policy.require(request.viewer, Action.OPEN_HELP_DESK)
     desk_views.view_of(request.viewer, view)
-    ids = list(dict.fromkeys(numbers(request.GET.getlist("ids"), "ids")))
-    return _many(request, view, ids)
+    return _many(request, view, ticked.kept(request, ticked.TO_MERGE))
 
 
 def _many(
@@ -179,7 +179,7 @@ def merge_selected(request: AccountRequest, view: str) -> HttpResponse:
     """The tickets `ids` go into the one of them that `keep` names."""
     policy.require(request.viewer, Action.OPEN_HELP_DESK)
     desk_views.view_of(request.viewer, view)
-    ids = list(dict.fromkeys(numbers(request.POST.getlist("ids"), "ids")))
+    ids = ticked.ids_of(request.POST)
     keep = number(request.POST.get("keep", ""), "keep")
     allowed = {one.id: one for one in _candidates(request, ids)}
     if keep not in ids or len(ids) < 2 or len(ids) > TOGETHER or len(allowed) < len(ids):
@@ -188,6 +188,7 @@ def merge_selected(request: AccountRequest, view: str) -> HttpResponse:
         merging.merge_many(keep, [pk for pk in ids if pk != keep], by=Actor.user(request.user.pk))
     except Invalid as refusal:
         return _many(request, view, ids, keep, str(refusal), 422)
+    ticked.forget(request, ticked.TO_MERGE, ids)
     count = len(ids) - 1
     text = ngettext(
         "%(num)s ticket is now part of %(primary)s", "%(num)s tickets are now part of %(primary)s", count

@@ -19,9 +19,10 @@ from deskhand.crm.records import listing, moving
 from deskhand.crm.records.moving import Moved
 from deskhand.kernel import clock
 from deskhand.kernel.errors import Invalid
-from deskhand.web.asked import number, numbers
+from deskhand.web import ticked
+from deskhand.web.asked import number
 from deskhand.web.entering import Entering, Way
-from deskhand.web.jinja import go_to, render, wants_fragment
+from deskhand.web.jinja import render, wants_fragment
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.moving import taken_back
 from deskhand.web.objects.tabs import Sort
@@ -31,8 +32,6 @@ from deskhand.web.refusals import listed
 from deskhand.web.shell import Toast
 from deskhand.web.workflows import card
 
-MOST = 1000  # rows at once
-
 
 @require_POST
 def change(request: AccountRequest, key: str) -> HttpResponse:
@@ -41,11 +40,11 @@ def change(request: AccountRequest, key: str) -> HttpResponse:
     Each record that can't be moved is told with the reason; the others are moved (R-REQ-3), and a toast takes them back.
     """
     kind = kind_of(request.viewer, key)
-    ids = numbers(request.POST.getlist("ids"), "ids")[:MOST]
+    ids = ticked.ids_of(request.POST)
     if not ids:
         raise Invalid(_("Choose records first."), field="ids", value="")
     if "enroll" in request.POST:
-        return go_to(request, card.address(kind.object_type, ids, _table(request, kind)))
+        return card.lead_to(request, kind.object_type, ids, _table(request, kind))
     if "at" in request.POST:
         return _taken_back(request, kind, ids)
     to, at = number(request.POST.get("status", ""), "status"), clock.now()

@@ -20,6 +20,7 @@ from deskhand.crm.segments.models import Segment, SegmentKind
 from deskhand.events.types import Actor
 from deskhand.kernel.errors import Conflict, Invalid, NotFound
 from deskhand.kernel.text import whole
+from deskhand.web import ticked
 from deskhand.web.choices import Choice, offered
 from deskhand.web.contacts.words import KINDS as PEOPLE
 from deskhand.web.middleware import AccountRequest
@@ -201,8 +202,7 @@ def addresses_in(text: str) -> list[str]:
 
 
 def _chosen(request: AccountRequest, segment: Segment) -> list[int]:
-    ids = [number for value in request.POST.getlist("ids") if (number := whole(value)) is not None]
-    return reading.in_reach(request.viewer, segment.object_type, ids[: reading.MOST])
+    return reading.in_reach(request.viewer, segment.object_type, ticked.ids_of(request.POST))
 
 
 @require_POST

@@ -16,8 +16,8 @@ from deskhand.crm.records.models import Task
 from deskhand.events.types import Actor
 from deskhand.kernel.errors import Forbidden, Invalid, NotFound
 from deskhand.kernel.text import whole
-from deskhand.web import tasking
-from deskhand.web.asked import numbers, way_back
+from deskhand.web import tasking, ticked
+from deskhand.web.asked import way_back
 from deskhand.web.choices import joined
 from deskhand.web.frame import shell
 from deskhand.web.jinja import render
@@ -82,7 +82,7 @@ def finish(request: AccountRequest, task_id: int) -> HttpResponse:
 def change_many(request: AccountRequest) -> HttpResponse:
     """Of the tasks `ids`: `done` ticks them off, `queue` puts them into one or, empty, out of theirs. What may not be changed is told."""
     require_open(request)
-    ids = numbers(request.POST.getlist("ids"), "ids")[:MOST]
+    ids = ticked.ids_of(request.POST, MOST)
     if not ids:
         raise Invalid(_("Choose tasks first."), field="ids", value="")
     by, wanted = Actor.user(request.user.pk), worklist.seen(request.viewer, ids)

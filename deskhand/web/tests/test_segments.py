@@ -288,7 +288,7 @@ def test_records_are_found_and_added(office, ada, friends, people):
     assert "Cy Berg" in found
     assert "Ann Berg" not in found  # is in it
 
-    ada.post(reverse("segment-added", args=[friends]), {"ids": [people[2], people[0], "x", 10**15]})
+    ada.post(reverse("segment-added", args=[friends]), {"ids": f"{people[2]},{people[0]},{10**15}"})
     assert inside(office, friends) == people
     ada.post(reverse("segment-remove", args=[friends]), {"ids": [people[0], people[1]]})
     assert inside(office, friends) == people[2:]

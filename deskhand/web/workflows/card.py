@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from django.http import HttpResponse
 from django.urls import reverse
 
 from deskhand.accounts import policy
@@ -12,6 +13,9 @@ from deskhand.accounts.types import Verb, Viewer
 from deskhand.automation import access, history
 from deskhand.automation.history import Named, Run
 from deskhand.automation.models import Enrollment, EnrollmentState
+from deskhand.web import ticked
+from deskhand.web.jinja import go_to
+from deskhand.web.middleware import AccountRequest
 from deskhand.web.workflows import told, ways
 from deskhand.web.workflows.rows import Card, CardLine
 
@@ -52,8 +56,14 @@ def may_enroll(viewer: Viewer) -> bool:
     return may_see and any(policy.can(viewer, one) for one in _MAY)
 
 
+def lead_to(request: AccountRequest, object_type: str, record_ids: Sequence[int], here: str) -> HttpResponse:
+    """To the page on which the workflow is chosen, with what was ticked in a list."""
+    ticked.keep(request, ticked.to_enroll(object_type), record_ids)
+    return go_to(request, ways.with_query("workflow-choose", [], type=object_type, back=here))
+
+
 def address(object_type: str, record_ids: Sequence[int], here: str) -> str:
-    """The page on which the workflow for these records is chosen."""
+    """The page on which the workflow for these few records is chosen."""
     ids = ",".join(map(str, record_ids))
     return ways.with_query("workflow-choose", [], type=object_type, ids=ids, back=here)
 

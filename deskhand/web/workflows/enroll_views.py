@@ -20,6 +20,7 @@ from deskhand.automation.models import Workflow
 from deskhand.kernel import clock
 from deskhand.kernel.errors import Forbidden, Invalid, NotFound
 from deskhand.kernel.text import storable, whole
+from deskhand.web import ticked
 from deskhand.web.frame import shell
 from deskhand.web.jinja import render
 from deskhand.web.middleware import AccountRequest
@@ -35,20 +36,24 @@ OFFERED = 500  # workflows to choose from
 
 @require_GET
 def choose(request: AccountRequest) -> HttpResponse:
-    """Which workflow the records in `?ids=` go into."""
+    """Which workflow the records in `?ids=` go into, else those that were ticked last."""
     access.require_open(request.viewer, request.account)
-    return _choose(request, request.GET.get("type", ""), _ids(request.GET.get("ids", "")))
+    kind = request.GET.get("type", "")
+    ids = _ids(request.GET["ids"]) if "ids" in request.GET else ticked.kept(request, ticked.to_enroll(kind))
+    return _choose(request, kind, ids)
 
 
 @require_POST
-def ticked(request: AccountRequest) -> HttpResponse:
+def from_list(request: AccountRequest) -> HttpResponse:
     """Leads on with the records that are ticked in a list; `type` and `back` stand in the address."""
     access.require_open(request.viewer, request.account)
-    ids = [pk for text in request.POST.getlist("ids") for pk in _ids(text)]
+    kind, ids = request.GET.get("type", ""), ticked.ids_of(request.POST)
+    if kind not in words.type_labels():
+        raise NotFound(_("There are no such records."))
     if not ids:
         messages.info(request, _("Choose records first."))
         return redirect(back(request))
-    return redirect(card.address(request.GET.get("type", ""), ids, back(request)))
+    return card.lead_to(request, kind, ids, back(request))
 
 
 def _ids(text: str) -> list[int]:
@@ -101,6 +106,7 @@ def enrolled(request: AccountRequest) -> HttpResponse:
         return redirect(back(request))
     try:
         _say(request, by_hand.enroll_by_hand(request.viewer, workflow.pk, ids), workflow)
+        ticked.forget(request, ticked.to_enroll(workflow.object_type), ids)
     except Invalid as refusal:
         messages.error(request, words_of(refusal))
     return redirect(back(request))

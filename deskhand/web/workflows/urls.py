@@ -72,7 +72,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("workflows", list_views.listed, name="workflows"),
     path("workflows/review", run_views.review, name="workflows-review"),
     path("workflows/choose", enroll_views.choose, name="workflow-choose"),
-    path("workflows/ticked", enroll_views.ticked, name="workflow-ticked"),
+    path("workflows/ticked", enroll_views.from_list, name="workflow-ticked"),
     path("workflows/enrolled", enroll_views.enrolled, name="workflow-enrolled"),
     path("workflows/many", list_views.many, name="workflows-many"),
     path("workflows/folders", include(folders)),

@@ -3,6 +3,7 @@ import "app/behaviors";
 import "app/keys";
 import "app/once";
 import "app/theme";
+import "app/ticked";
 import "app/times";
 import "app/toast";
 
