@@ -25,6 +25,7 @@ from deskhand.events.models import EventRow
 from deskhand.events.types import SYSTEM, Actor, ActorKind, Event
 from deskhand.kernel import clock, timers
 from deskhand.kernel.database import scope, sql
+from deskhand.kernel.errors import NotFound
 from deskhand.kernel.timers import DueTimer, TimerLoop
 from deskhand.notifications import describing, reading, telling, wishes
 from deskhand.notifications import tasks as tasks_told
@@ -676,6 +677,47 @@ def test_what_is_handed_over_is_told_though_its_first_ticket_is_gone_R_NOT_1(wor
 
     assert said(world, world.bob) == ["Grace Hopper handed over 5 tickets to you"]
     assert Notification.objects.get(user_id=world.bob.pk).ticket_id == shift[2]
+
+
+def test_a_line_of_a_hand_over_leads_to_what_may_be_seen_of_it_R_NOT_16(world, shift, settle):
+    """R-NOT-1: whatever becomes of its first ticket, as long as there is one of the next."""
+    own = {"records": {"ticket": dict.fromkeys(("view", "edit"), "own")}, "capabilities": []}
+    role = Role.objects.create(account=world.account, name="own", permissions=own)
+    Membership.objects.filter(account=world.account, user=world.bob).update(role=role)
+    bob = viewer_for(world.account.pk, world.bob.pk)
+    hand_over(world, shift, handover.Receivers((world.bob.pk,)))
+    settle()
+
+    def leads():
+        return [(one.ticket_id, one.is_unread) for one in reading.lines(bob)[0]], reading.unread(bob)
+
+    assert leads() == ([(shift[0], True)], 1)
+    Ticket.objects.filter(pk=shift[0]).update(archived_at=clock.now())
+    assert leads() == ([(shift[1], True)], 1)
+    tickets.assign(shift[1], owner_id=world.ada.pk, by=SYSTEM)
+    assert leads() == ([(shift[2], True)], 1)
+    reading.require(bob, shift[2])
+    with pytest.raises(NotFound):
+        reading.require(bob, shift[1])
+    assert reading.mark_read(bob, clock.now(), shift[3]) == 0, "it leads to another one"
+    assert reading.mark_read(bob, clock.now(), shift[2]) == 1
+    assert leads() == ([(shift[2], False)], 0)
+    for pk in shift[2:]:
+        tickets.assign(pk, owner_id=world.ada.pk, by=SYSTEM)
+    assert leads() == ([], 0)
+
+
+def test_what_leaves_of_a_hand_over_names_a_ticket_that_may_be_seen_R_NOT_16(world, shift, settle):
+    own = {"records": {"ticket": dict.fromkeys(("view", "edit"), "own")}, "capabilities": []}
+    role = Role.objects.create(account=world.account, name="own", permissions=own)
+    Membership.objects.filter(account=world.account, user=world.bob).update(role=role)
+    wishes.choose(world.account.pk, world.bob.pk, {Topic.ASSIGNED: Ways(bell=True, mail=True)})
+    hand_over(world, shift, handover.Receivers((world.bob.pk,)))
+    Ticket.objects.filter(pk=shift[0]).update(owner_id=world.ada.pk)
+    settle()
+
+    [mail] = mails_to(world.bob)
+    assert f"/inbox/all-open/{shift[1]}\n" in mail.payload["text"] + "\n"
 
 
 def test_who_gets_a_whole_shift_back_is_not_told_of_each_ticket_R_NOT_15(world, shift, settle):

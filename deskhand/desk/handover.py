@@ -33,7 +33,6 @@ from deskhand.kernel.text import one_line
 #: The rule that new owners and comments of a hand-over name as their cause; nobody is told of these one by one.
 RULE = "hand_over"
 #: What who gets tickets is told of, once for all of them: an event of the first, or of the next that is there still.
-#: A line of the bell goes with the ticket that it leads to.
 HANDED_OVER = "ticket.handed_over"
 NAMED = 20  # tickets that the event names
 LINE = 200  # characters of what the customer wrote

@@ -123,7 +123,10 @@ def decide(events: Sequence[Event], owners: Mapping[int, int | None], concerned:
             if not is_own_doing:
                 about, number = _about(event, topic)
                 by = event.by
-                notice = Notice(user_id, event.id, topic, ticket_id, by.kind.value, by.id, *about, number)
+                others = tuple(event.data["tickets"]) if event.kind == HANDED_OVER else ()
+                notice = Notice(
+                    user_id, event.id, topic, ticket_id, by.kind.value, by.id, *about, number, others
+                )
                 found.setdefault((event.id, user_id), notice)
     return list(found.values())
 

@@ -12,6 +12,8 @@ class Notification(models.Model):
     event_id = models.BigIntegerField()
     topic = models.TextField()
     ticket_id = models.BigIntegerField(null=True)  # crm.Ticket
+    #: Tickets it leads to instead, the first that the reader may see, once that one is gone.
+    others = ArrayField(models.BigIntegerField(), default=list, db_default=[])
     about_kind = models.TextField(
         default="", db_default=""
     )  # types.Kind or the type of a record, of what is about no ticket; or "task"

@@ -43,19 +43,29 @@ class Line:
     pops_up: bool = False
 
 
-_FROM = "notifications_notification n left join crm_ticket t on t.account_id = n.account_id and t.id = n.ticket_id"
+def _rows(viewer: Viewer) -> tuple[str, list[object]]:
+    """Rows `n` with the ticket `t` that they lead to, where the viewer may see it.
+
+    Of tickets that were handed over together it is the first that the viewer may see.
+    """
+    reach, own = visible(viewer, "ticket").sql("t")
+    rows = (
+        "notifications_notification n left join lateral (select t.id, t.number, t.subject, t.account_id, t.contact_id from crm_ticket t"
+        f" where t.account_id = n.account_id and t.id = any(n.ticket_id || n.others) and t.archived_at is null and ({reach})"
+        " order by t.id <> n.ticket_id, t.id limit 1) t on true"
+    )
+    return rows, list(own)
 
 
 def _seen(viewer: Viewer) -> tuple[str, list[object]]:
-    """What the viewer may see of `_FROM`."""
-    reach, own = visible(viewer, "ticket").sql("t")
+    """What the viewer may see of `_rows`."""
     known, others = _types(viewer)
     seen = (
-        f"((t.id is not null and t.archived_at is null and ({reach})) or (n.ticket_id is null and n.topic <> all(%s) and n.about_kind = any(%s))"
+        "(t.id is not null or (n.ticket_id is null and n.topic <> all(%s) and n.about_kind = any(%s))"
         f" or (n.ticket_id is null and n.topic = any(%s) and {'n.about_kind <> all(%s)' if others else 'n.about_kind = any(%s)'}))"
     )
     of_records = sorted(ABOUT_RECORDS)
-    return seen, [*own, of_records, _kinds(viewer), of_records, known]
+    return seen, [of_records, _kinds(viewer), of_records, known]
 
 
 def _kinds(viewer: Viewer) -> list[str]:
@@ -77,18 +87,18 @@ def lines(
     viewer: Viewer, *, before: int = 0, limit: int = PAGE, only: Sequence[int] | None = None
 ) -> tuple[list[Line], int]:
     """One page, and the place of the next one (0 at the end); of all there is, or of `only` these."""
-    seen, own = _seen(viewer)
+    (rows, reach), (seen, own) = _rows(viewer), _seen(viewer)
     found = sql.rows(
         f"""
         select n.id, n.topic, t.id, t.number, t.subject,
                coalesce(case n.actor_kind when 'user' then u.name when 'visitor' then coalesce(nullif(c.name, ''), c.email) end, ''),
                n.created_at, n.read_at is null, n.about_kind, n.about_id, n.about_name, n.number, n.text, n.pops_up
-        from {_FROM} left join accounts_user u on n.actor_kind = 'user' and u.id = n.actor_id
+        from {rows} left join accounts_user u on n.actor_kind = 'user' and u.id = n.actor_id
         left join crm_contact c on c.account_id = t.account_id and c.id = t.contact_id
         where n.account_id = %s and n.user_id = %s and (%s = 0 or n.id < %s) and (%s::bigint[] is null or n.id = any(%s)) and {seen}
         order by n.id desc limit %s
         """,
-        [viewer.account_id, viewer.user_id, before, before, *2 * [only], *own, limit + 1],
+        [*reach, viewer.account_id, viewer.user_id, before, before, *2 * [only], *own, limit + 1],
     )
     shown = [Line(pk, Topic(topic), *rest) for pk, topic, *rest in found[:limit]]
     return shown, shown[-1].id if len(found) > limit else 0
@@ -96,21 +106,29 @@ def lines(
 
 def unread(viewer: Viewer) -> int:
     """How many are unread; none counted past CAP."""
-    seen, own = _seen(viewer)
+    (rows, reach), (seen, own) = _rows(viewer), _seen(viewer)
     found = sql.row(
-        f"select count(*) from (select 1 from {_FROM} where n.account_id = %s and n.user_id = %s and n.read_at is null"
+        f"select count(*) from (select 1 from {rows} where n.account_id = %s and n.user_id = %s and n.read_at is null"
         f" and {seen} limit {CAP}) x",
-        [viewer.account_id, viewer.user_id, *own],
+        [*reach, viewer.account_id, viewer.user_id, *own],
     )
     return int(found[0]) if found else 0
 
 
 def mark_read(viewer: Viewer, at: datetime, ticket_id: int | None = None) -> int:
-    """All of them, or those of one ticket. Returns how many were unread."""
+    """All of them, or those that lead to one ticket. Returns how many were unread."""
+    rows, reach = _rows(viewer)
+    which, asked = "", []
+    if ticket_id is not None:
+        which = (
+            f" and id in (select n.id from {rows} where n.account_id = %s and n.user_id = %s and n.read_at is null"
+            " and %s = any(n.ticket_id || n.others) and %s in (n.ticket_id, t.id))"
+        )
+        asked = [*reach, viewer.account_id, viewer.user_id, ticket_id, ticket_id]
     done = sql.execute(
         "update notifications_notification set read_at = %s where account_id = %s and user_id = %s and read_at is null"
-        " and (%s::bigint is null or ticket_id = %s)",
-        [at, viewer.account_id, viewer.user_id, ticket_id, ticket_id],
+        + which,
+        [at, viewer.account_id, viewer.user_id, *asked],
     )
     if done:
         ring(viewer.account_id, [viewer.user_id])
@@ -140,7 +158,8 @@ def require(viewer: Viewer, ticket_id: int) -> None:
     """Raises NotFound when the viewer was told nothing about this ticket, or may not see it."""
     reach, own = visible(viewer, "ticket").sql("t")
     found = sql.row(
-        f"select 1 from {_FROM} where n.account_id = %s and n.user_id = %s and n.ticket_id = %s and ({reach}) limit 1",
+        "select 1 from notifications_notification n join crm_ticket t on t.account_id = n.account_id and t.id = any(n.ticket_id || n.others)"
+        f" where n.account_id = %s and n.user_id = %s and t.id = %s and ({reach}) limit 1",
         [viewer.account_id, viewer.user_id, ticket_id, *own],
     )
     if found is None:

@@ -87,15 +87,19 @@ def _keep(account_id: int, told: Sequence[tuple[Notice, Ways]], at: datetime) ->
         [n.task for n in notices],
         [n.number for n in notices],
         *columns_of([ways for _n, ways in told], at),
+        [f"{{{','.join(map(str, n.others))}}}" for n in notices],
     ]
     return {row[0] for row in sql.rows(_KEEP, [account_id, at, *columns])}
 
 
+_COLUMNS = (
+    "user_id, event_id, topic, ticket_id, actor_kind, actor_id, about_kind, about_id, about_name, number,"
+    " pops_up, digest, read_at, others"
+)
 _KEEP = f"""
-insert into {Notification._meta.db_table} (account_id, created_at, user_id, event_id, topic, ticket_id, actor_kind, actor_id,
-    about_kind, about_id, about_name, number, pops_up, digest, read_at)
-select %s, %s, x.* from unnest(%s::bigint[], %s::bigint[], %s::text[], %s::bigint[], %s::text[], %s::bigint[], %s::text[], %s::bigint[],
-    %s::text[], %s::int[], %s::boolean[], %s::boolean[], %s::timestamptz[]) x
+insert into {Notification._meta.db_table} (account_id, created_at, {_COLUMNS})
+select %s, %s, {_COLUMNS}::bigint[] from unnest(%s::bigint[], %s::bigint[], %s::text[], %s::bigint[], %s::text[], %s::bigint[], %s::text[],
+    %s::bigint[], %s::text[], %s::int[], %s::boolean[], %s::boolean[], %s::timestamptz[], %s::text[]) x ({_COLUMNS})
 on conflict (account_id, user_id, event_id) do nothing returning user_id
 """
 
@@ -110,15 +114,17 @@ def _leave(
         return
     viewers = {viewer.user_id: viewer for viewer in viewers_of(account_id, {n.user_id for n, _ways in told})}
     going = [
-        Leaving(n.user_id, n.topic, f"notification:{n.event_id}:{n.user_id}", ways, partial(_said, tickets[n.ticket_id], n))
+        Leaving(n.user_id, n.topic, f"notification:{n.event_id}:{n.user_id}", ways, partial(_said, ticket, n))
         for n, ways in told
-        if (viewer := viewers.get(n.user_id)) and _may_see(viewer, tickets[n.ticket_id])  # who left hears nothing
+        if (viewer := viewers.get(n.user_id)) and (ticket := _first(viewer, n, tickets))  # who left hears nothing
     ]  # fmt: skip
     leave(account_id, going, at, {n.actor_id for n, _ways in told if n.actor_kind == "user" and n.actor_id})
 
 
-def _may_see(viewer: Viewer, ticket: Ticket) -> bool:
-    return visible(viewer, "ticket").reaches(ticket)
+def _first(viewer: Viewer, notice: Notice, tickets: Mapping[int, Ticket]) -> Ticket | None:
+    """What it leads to, of what the viewer may see."""
+    there = (tickets[pk] for pk in (notice.ticket_id, *notice.others) if pk in tickets)
+    return next((one for one in there if visible(viewer, "ticket").reaches(one)), None)
 
 
 def _said(ticket: Ticket, notice: Notice, people: People) -> Said:

@@ -84,3 +84,4 @@ class Notice:
     task_id: int | None = None
     task: str = ""  # what is to be done; the name of a new status, or of a team
     number: int = 1  # of tickets that were handed over together
+    others: tuple[int, ...] = ()  # of these, that it leads to once the first is gone

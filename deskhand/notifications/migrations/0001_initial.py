@@ -90,6 +90,7 @@ class Migration(migrations.Migration):
                 ('event_id', models.BigIntegerField()),
                 ('topic', models.TextField()),
                 ('ticket_id', models.BigIntegerField(null=True)),
+                ('others', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), db_default=[], default=list, size=None)),
                 ('about_kind', models.TextField(db_default='', default='')),
                 ('about_id', models.BigIntegerField(null=True)),
                 ('about_name', models.TextField(db_default='', default='')),
