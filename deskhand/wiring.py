@@ -275,34 +275,36 @@ ASK_EVERY = timedelta(seconds=0.5)
 ASK_UP_TO = timedelta(seconds=5)
 
 
-def route_after_workflows(account_id: int, events: Sequence[Event]) -> None:
-    """AFTER_COMMIT, when all are enrolled: the channels that let workflows choose first (R-ROUTE-71)."""
-    new = _from_channels(events)
-    if not new:
-        return
-    asked = {e.data["channel_account_id"] for e in new.values()}
-    slow = waiting.channels_after_workflows(account_id, asked)
-    causes = {pk: e.id for pk, e in new.items() if e.data["channel_account_id"] in slow}
-    if causes:
-        now = clock.now()
-        _route_what_rests(account_id, {str(min(causes.values())): (causes, now + ASK_UP_TO)}, now)
-
-
 def ask_again(account_id: int, due: Sequence[timers.DueTimer]) -> None:
     """Route what workflows are done with; what they are not waits on under the same timer. Safe to repeat."""
     kept = {timer.key: (dict(timer.payload["causes"]), timer.payload["until"]) for timer in due}
     asked = {key: (causes, datetime.fromisoformat(until)) for key, (causes, until) in kept.items()}
-    _route_what_rests(account_id, asked, clock.now(), is_heard=False)
+    now = clock.now()
+    _route_ready(account_id, _ready(account_id, asked, now, is_heard=False), now)
 
 
-def _route_what_rests(
+def _after_workflows(account_id: int, events: Sequence[Event], now: datetime) -> dict[int, int]:
+    """Of the new tickets of channels that let workflows choose first, those that these are done with; with what made them."""
+    new = _from_channels(events)
+    if not new:
+        return {}
+    asked = {e.data["channel_account_id"] for e in new.values()}
+    slow = waiting.channels_after_workflows(account_id, asked)
+    causes = {pk: e.id for pk, e in new.items() if e.data["channel_account_id"] in slow}
+    if not causes:
+        return {}
+    return _ready(account_id, {str(min(causes.values())): (causes, now + ASK_UP_TO)}, now)
+
+
+def _ready(
     account_id: int,
     asked: Mapping[str, tuple[Mapping[int, int], datetime]],
     now: datetime,
     *,
     is_heard: bool = True,
-) -> None:
-    """Of each timer: the tickets with what made them, and how long they wait at most.
+) -> dict[int, int]:
+    """Of each timer, the tickets with what made them and how long they wait at most: those that wait no more. The others wait
+    on under the same timers.
 
     `is_heard`: all that happened to them has been told; else a lane may have moved them into another one.
     """
@@ -315,23 +317,54 @@ def _route_what_rests(
         if wait:
             rest = {"causes": list(wait.items()), "until": until.isoformat()}
             timers.set_timer(account_id, AFTER_WORKFLOWS, key, now + ASK_EVERY, rest)
+    return ready
+
+
+def _route_ready(account_id: int, ready: Mapping[int, int], now: datetime) -> None:
+    if not ready:
+        return
     made = assign.route(account_id, waiting.as_they_stand(account_id, ready), now, after_workflows=None)
     _give(made, ready, now)
     _tell_owners_who_are_away(account_id, made)
     tell_of_nobodys(account_id, made, ready)
 
 
-def route_what_is_back(account_id: int, events: Sequence[Event]) -> None:
-    """AFTER_COMMIT: a ticket that was taken out of Spam, restored, or parted from another, is open and belongs to nobody is
-    routed as a new one (R-CC-12, R-MERGE-8). One that was reopened besides is routed as such."""
-    back = {e.object_id: e.id for e in events if _is_back(e)}
-    if not back:
-        return
-    nobodys = waiting.of_nobody(account_id, back)
-    others = {e.object_id for e in events if deciding.was_reopened(e)} | _undecided(account_id)
+def route_again(account_id: int, events: Sequence[Event]) -> None:
+    """AFTER_COMMIT, when all are enrolled: all that is routed after its own transaction.
+
+    New tickets of channels that let workflows choose first (R-ROUTE-71); what customers answer whose owners are gone
+    (R-ROUTE-54); what is reopened and nobody's, or of somebody who can't own it any more (R-REOPEN-3); what is taken out of
+    Spam, restored, or parted from another, open and nobody's (R-CC-12, R-MERGE-8); and who waits (R-ROUTE-53).
+
+    Their tickets are found first, then all held, by id, and only then types are locked, as everywhere: who holds one of
+    them and routes another one would wait for the types, and be waited for.
+    """
     now = clock.now()
-    asked = waiting.as_they_stand(account_id, [pk for pk in nobodys if pk not in others])
-    _give(assign.route(account_id, asked, now, after_workflows=None), back, now)
+    answers = {e.data["ticket_id"]: e.id for e in events if _is_answer(e)}
+    answered = rerouting.answered(account_id, answers, now) if answers else []
+    open_again = {e.object_id: e.id for e in events if deciding.was_reopened(e)}
+    reopened = rerouting.reopened(account_id, open_again, now) if open_again else []
+    new = _after_workflows(account_id, events, now)
+    back = {e.object_id: e.id for e in events if _is_back(e)}
+    nobodys = waiting.of_nobody(account_id, back) if back else []
+    if nobodys:  # what was reopened besides is routed as such, and what workflows may give away after them
+        others = open_again.keys() | new.keys() | _undecided(account_id)
+        nobodys = [pk for pk in nobodys if pk not in others]
+    ended = waiting.for_nobody(account_id) if any(_is_of_another_plan(e) for e in events) else []
+    waits, cause = _who_is_asked_for(account_id, events, now)
+    routed = (*answered, *reopened, *waits)
+    assign.hold(account_id, {*new, *nobodys, *ended, *(one.ticket_id for one in routed)})
+    waitmarks.leave(account_id, ended, now)
+    _give(assign.route(account_id, answered, now, after_workflows=None), answers, now, is_over=True)
+    lost = [one for one in reopened if one.leaving]
+    ownerless = [one for one in reopened if one.leaving is None]
+    _give(assign.route(account_id, ownerless, now, after_workflows=None), open_again, now)
+    _give(assign.route(account_id, lost, now, after_workflows=None), open_again, now, is_over=True)
+    _route_ready(account_id, new, now)
+    if nobodys:
+        asked = waiting.as_they_stand(account_id, nobodys)
+        _give(assign.route(account_id, asked, now, after_workflows=None), back, now)
+    _serve(account_id, waits, cause, now)
 
 
 def _is_back(event: Event) -> bool:
@@ -372,19 +405,20 @@ def give_hours(account_id: int, events: Sequence[Event]) -> None:
         default_hours.have_come(account_id, come, clock.now())
 
 
-def serve_waiting(account_id: int, events: Sequence[Event]) -> None:
-    """AFTER_COMMIT: tickets on wait-lists are asked for again when somebody has come, or may have room (R-ROUTE-53); those of
-    a contact who has another owner, where that one gets them (R-ROUTE-60)."""
+def _who_is_asked_for(
+    account_id: int, events: Sequence[Event], now: datetime
+) -> tuple[list[NewTicket], int | None]:
+    """Who waits and is asked for again, and what for: somebody has come, or may have room (R-ROUTE-53); or a contact has
+    another owner, where that one gets its tickets (R-ROUTE-60)."""
     come = [e for e in events if e.kind in FREEING or _has_come(e) or _is_of_another_plan(e)]
     lighter = [] if come else [e for e in events if _makes_room(e)]
     owned = {} if come else {e.object_id: e.id for e in events if _has_another_owner(e)}
     if not (come or lighter or owned) or not waiting.is_anybody(account_id):
-        return
-    now = clock.now()
+        return [], None
     if come or (lighter and capacity.binding(account_id).has_limits):
-        _serve(account_id, waiting.in_order(account_id, now), (come or lighter)[-1].id, now)
-    elif owned and (theirs := waiting.of_contacts(account_id, owned)):
-        _serve(account_id, waiting.in_order(account_id, now, only=theirs), max(owned.values()), now)
+        return waiting.in_order(account_id, now), (come or lighter)[-1].id
+    theirs = waiting.of_contacts(account_id, owned) if owned else []
+    return waiting.in_order(account_id, now, only=theirs) if theirs else [], max(owned.values(), default=None)
 
 
 def serve_the_rest(account_id: int, due: Sequence[timers.DueTimer]) -> None:
@@ -414,13 +448,6 @@ def _serve(account_id: int, asked: Sequence[NewTicket], cause: int | None, now: 
     made = assign.route(account_id, asked, now, after_workflows=None, is_retry=True)
     waiting.go_on(account_id, asked, {a.ticket_id for a in made}, cause, now)
     _give(made, dict.fromkeys((a.ticket_id for a in made), cause), now)
-
-
-def end_lists(account_id: int, events: Sequence[Event]) -> None:
-    """AFTER_COMMIT: a list that lived by skill rules alone ends where the plan has no skills any more (R-ROUTE-53, R-TIER-1)."""
-    if any(_is_of_another_plan(e) for e in events):
-        left = waiting.hold(account_id, waiting.for_nobody(account_id))
-        waitmarks.leave(account_id, left, clock.now())
 
 
 def _makes_room(event: Event) -> bool:
@@ -454,33 +481,13 @@ def _has_come(event: Event) -> bool:
 
 
 def hand_on(account_id: int, events: Sequence[Event]) -> None:
-    """AFTER_COMMIT: what somebody owns who is no longer there goes to others, at once or when its customer writes
-
-    again, as its channel's rule says (R-ROUTE-54).
-    """
-    now = clock.now()
+    """AFTER_COMMIT: what somebody owns who is no longer there goes to others at once, where its channel's rule says so
+    (R-ROUTE-54). Before anything is held here that the timer's handler waits for."""
     gone = {e.object_id: e.id for e in events if _has_gone(e)}
     if gone and rerouting.is_wanted(account_id):
+        now = clock.now()
         for user_id, event_id in sorted(gone.items()):
             timers.set_timer(account_id, rerouting.GONE, str(user_id), now, {"event": event_id, "after": 0})
-    causes = {e.data["ticket_id"]: e.id for e in events if _is_answer(e)}
-    if causes:
-        asked = rerouting.answered(account_id, causes, now)
-        made = assign.route(account_id, asked, now, after_workflows=None)
-        _give(made, causes, now, is_over=True)
-
-
-def find_owners_again(account_id: int, events: Sequence[Event]) -> None:
-    """AFTER_COMMIT: a reopened ticket is routed if it belongs to nobody, or to somebody who can't own it any more (R-REOPEN-3)."""
-    causes = {e.object_id: e.id for e in events if deciding.was_reopened(e)}
-    if not causes:
-        return
-    now = clock.now()
-    asked = rerouting.reopened(account_id, causes, now)
-    nobodys = [one for one in asked if one.leaving is None]
-    _give(assign.route(account_id, nobodys, now, after_workflows=None), causes, now)
-    lost = [one for one in asked if one.leaving]
-    _give(assign.route(account_id, lost, now, after_workflows=None), causes, now, is_over=True)
 
 
 def _has_gone(event: Event) -> bool:
@@ -629,16 +636,12 @@ AFTER_COMMIT: list[dispatch.Subscriber] = [
     leaving.hear,
     give_hours,
     hand_on,
-    find_owners_again,
-    route_after_workflows,
-    route_what_is_back,
-    end_lists,
-    serve_waiting,
     snoozing.hear,
     ticket_of_answers,
     record_search.follow,
     message_search.follow,
     let_go_of_doors,
+    route_again,  # last of what waits for others: its locks are held until the commit
     notify,
     live.tell_pages,
 ]

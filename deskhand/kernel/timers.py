@@ -129,6 +129,8 @@ class TimerLoop(BatchClaimer[DueTimer]):
         return found[0] if found else None
 
     def claim(self, account_id: int, limit: int, only: int | None = None) -> list[DueTimer]:
+        """Those of the kind that was due first: what one handler locks, it locks in its own order, and what it holds is let go
+        before the next."""
         found = sql.rows(
             "select id, account_id, kind, key, due_at, payload from kernel_timer where account_id = %s and quarantined_at is null"
             " and due_at <= statement_timestamp() and (%s::bigint is null or id = %s) order by due_at limit %s for update skip locked",
@@ -137,13 +139,13 @@ class TimerLoop(BatchClaimer[DueTimer]):
         return [
             DueTimer(timer_id, owner, kind, key, due_at, sql.loads(payload))
             for timer_id, owner, kind, key, due_at, payload in found
+            if kind == found[0][2]
         ]
 
     def work(self, account_id: int, rows: Sequence[DueTimer]) -> None:
         """Timers are deleted before their handlers run, so that a handler may set the next one under the same key."""
         sql.execute("delete from kernel_timer where id = any(%s)", [[row.id for row in rows]])
-        for kind in dict.fromkeys(row.kind for row in rows):
-            handlers[kind](account_id, [row for row in rows if row.kind == kind])
+        handlers[rows[0].kind](account_id, rows)
 
     def failed(self, account_id: int, row: DueTimer, error: Exception) -> None:
         sql.execute(

@@ -229,7 +229,7 @@ def test_the_queries_of_reopening_do_not_grow_with_the_tickets_R_REOPEN_3(office
             for pk in made
         ]  # fmt: skip
         with CaptureQueriesContext(connection) as made_queries:
-            wiring.find_owners_again(world.account.pk, events)
+            wiring.route_again(world.account.pk, events)
         assert {owner(pk) for pk in made} == {world.bob.pk}
         return len(made_queries)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from deskhand.crm.records.models import Ticket
 from deskhand.crm.records.tickets import NewTicket
 from deskhand.desk import inboxes
 from deskhand.desk.models import ChannelAccount
+from deskhand.events import dispatch
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock, timers
 from deskhand.kernel.database.scope import account_scope
@@ -100,6 +102,59 @@ def test_several_channels_are_served_by_one_who_holds_all_their_tickets_first(wi
         assert set(Ticket.objects.values_list("owner_id", flat=True)) == {world.grace.pk}
     assert_counted()
     assert_listed()
+
+
+@pytest.mark.race
+@pytest.mark.django_db(transaction=True)
+def test_all_that_is_routed_after_commit_is_held_before_any_type(wired):
+    """R-ROUTE-26, R-ROUTE-53, R-REOPEN-3: one batch tells of a reopened ticket and of somebody who came; who holds a waiting
+    ticket and routes a new one, as a mail that answers it and another one do, gets the types meanwhile."""
+    world = make_world()
+    account_id = world.account.pk
+    with account_scope(account_id):
+        keep_a_list(world, world.channel)
+        opened, waits = arrive(world.channel, "Opened", "Waits")
+    with account_scope(account_id):
+        for label in ("Closed", "New"):
+            tickets.move(opened, to=world.stage(label), by=SYSTEM)
+        availability.set_by_hand(account_id, world.grace.pk, Status.AVAILABLE, by=SYSTEM)
+    with account_scope(account_id):
+        events = dispatch.unheard(account_id, 100)
+    is_held = threading.Event()
+
+    def tell() -> None:
+        assert is_held.wait(PATIENCE)
+        wiring.route_again(account_id, events)
+
+    def answer() -> None:
+        locked(waits)
+        is_held.set()
+        until_somebody_waits()
+        arrive(world.channel, "New")
+
+    in_threads(account_id, tell, answer)
+
+    with account_scope(account_id):
+        assert Ticket.objects.count() == 3
+        assert set(Ticket.objects.values_list("owner_id", flat=True)) == {world.grace.pk}
+    assert_counted()
+    assert_listed()
+
+
+def test_each_kind_of_timer_has_a_transaction_of_its_own(world, monkeypatch):
+    """R-ROUTE-26: what one handler holds does not wait for what the next one holds."""
+    worked: list[list[str]] = []
+    for kind in ("first", "second"):
+        monkeypatch.setitem(
+            timers.handlers, kind, lambda _account, due: worked.append([one.key for one in due])
+        )
+    past = clock.now() - timedelta(minutes=5)
+    for seconds, (kind, key) in enumerate([("first", "a"), ("second", "b"), ("first", "c")]):
+        timers.set_timer(world.account.pk, kind, key, past + timedelta(seconds=seconds))
+
+    counts = [timers.TimerLoop().run_once() for _time in range(3)]
+
+    assert (counts, worked) == ([2, 1, 0], [["a", "c"], ["b"]])
 
 
 @pytest.mark.race
