@@ -266,8 +266,7 @@ def view_links(request: AccountRequest) -> list[tuple[str, str, str]]:
 
 def first_setting(request: AccountRequest) -> str:
     """Where the gear leads: to what a whole account is set up with, or to one's own."""
-    found = settings_side.sections(request.viewer, request.account, "", _own_links(request))
-    return found[min(1, len(found) - 1)].links[0].url
+    return settings_side.first_url(request.viewer, request.account)
 
 
 def view_counts(request: AccountRequest, *also: desk_views.View) -> Mapping[str, int]:

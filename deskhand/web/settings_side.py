@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from django.urls import reverse
@@ -138,6 +138,22 @@ def sections(
     viewer: Viewer, account: Account, current: str, own: Sequence[SideLink] = ()
 ) -> tuple[SideSection, ...]:
     """All that the viewer may open and the account's plan has; `own` are the ways to sign in, at the end of what is theirs."""
+    found: list[SideSection] = []
+    for label, pages in _open_to(viewer, account):
+        links = tuple(_link(page, current) for page in pages)
+        found.append(SideSection(label, links if found else (*links, *own)))
+    return tuple(found)
+
+
+def first_url(viewer: Viewer, account: Account) -> str:
+    """Where a whole account is set up, or one's own things for who may do no more."""
+    parts = _open_to(viewer, account)
+    mine = next(parts)
+    return reverse(next(parts, mine)[1][0].url_name)
+
+
+def _open_to(viewer: Viewer, account: Account) -> Iterator[tuple[str, list[Page]]]:
+    """What everybody has first; parts without any page are left out."""
     parts = (
         (_("You"), YOU),
         (_("People"), PEOPLE),
@@ -146,13 +162,9 @@ def sections(
         (_("Objects"), OBJECTS),
         (_("System"), SYSTEM),
     )
-    found = []
-    for number, (label, pages) in enumerate(parts):
-        links = tuple(_link(page, current) for page in pages if _may(viewer, page) and _has(account, page))
-        links = (*links, *own) if number == 0 else links
-        if links:
-            found.append(SideSection(label, links))
-    return tuple(found)
+    for label, pages in parts:
+        if open_to_them := [page for page in pages if _may(viewer, page) and _has(account, page)]:
+            yield label, open_to_them
 
 
 def _may(viewer: Viewer, page: Page) -> bool:
