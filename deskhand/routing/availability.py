@@ -236,8 +236,12 @@ def states_and_ends(
     ends: dict[int, datetime] = {}
     found = dict.fromkeys(user_ids, State())
     stale = []
+    alike: dict[tuple[str, str, int | None, str], State] = {}
     for user_id, status, source, until, away, note in sql.rows(_STORED, [account_id, sorted(user_ids)]):
-        found[user_id] = State(Status(status), Source(source), away, note)
+        stored = status, source, away, note
+        if stored not in alike:
+            alike[stored] = State(Status(status), Source(source), away, note)
+        found[user_id] = alike[stored]
         if until is not None:
             ends[user_id] = until
             if until <= now:
