@@ -37,8 +37,6 @@ _COLUMNS = {
 }
 #: What is told apart among those of one kind of record.
 _BY_KIND = {Thing.STAGE, Thing.PIPELINE, Thing.WORKFLOW}
-#: What is worked out and names people.
-_MADE_BY = ("hs_created_by_user_id", "hs_object_source_user_id", "hs_updated_by_user_id")
 
 #: What an event tells that is no property of the record.
 _FACTS = {
@@ -126,7 +124,7 @@ class Names:
             return _FACTS.get(name)
         if prop.column in _COLUMNS:
             return _COLUMNS[prop.column]
-        if name in _MADE_BY or prop.is_of_people:
+        if prop.is_of_people:
             return Thing.USER
         return Thing.USER if prop.kind is Kind.REF and not prop.column and not prop.read_only else None
 

@@ -42,7 +42,6 @@ from deskhand.kernel.database.scope import current_account_id
 RECEIVED = "message.received"
 FILTERED = "message.filtered"  # received into Spam: nobody is called
 FOLLOW_UP = "follow_up_of"  # the label between a new ticket and the closed one; the rule that made the link
-ANSWERED = "answered_call"  # the cause by which a call is somebody's
 KEEPS_CLOSED = "keeps_closed"  # in a message's cause: it only says thanks (R-REOPEN-2)
 PREVIEW = 140  # characters shown in lists
 
@@ -468,7 +467,6 @@ class _Round:
                     case.ticket_id,
                     {"owner_id": answered_by},
                     only_if_empty=("owner_id",),
-                    rule=ANSWERED,
                     cause=cause,
                 )
                 by_user[answered_by].append(change)

@@ -26,8 +26,6 @@ class Agent(Protocol):
 #: By key; filled by wiring.
 known: dict[str, Agent] = {}
 
-HANDED_OFF = "agent_hand_off"  # the rule in the event
-
 
 def hand_off(
     account_id: int, ticket_ids: Collection[int], *, by: Actor, at: datetime | None = None
@@ -39,5 +37,5 @@ def hand_off(
         had = Ticket.objects.filter(account_id=account_id, pk__in=ticket_ids).exclude(ai_agent="")
         ids = sorted(had.values_list("pk", flat=True))
         values = on_tickets.handed_to_people(at)
-        tickets.change_many([Change(pk, values, rule=HANDED_OFF) for pk in ids], by=by, at=at)
+        tickets.change_many([Change(pk, values) for pk in ids], by=by, at=at)
         return ids

@@ -17,9 +17,9 @@ from django.utils.translation import ngettext
 from deskhand.accounts import audit
 from deskhand.crm.filters import as_json
 from deskhand.crm.filters.types import Condition, Filter, leaves_by_type, link_types, linked_kinds
+from deskhand.crm.pipelines.cards import TEAMS
 from deskhand.crm.records import membership
 from deskhand.crm.schema.queries import properties_of
-from deskhand.crm.schema.types import Kind
 from deskhand.crm.segments.segments import Use, asked_for
 from deskhand.events.types import Actor
 from deskhand.kernel import clock
@@ -142,15 +142,7 @@ def naming_user(account_id: int, user_id: int) -> list[SkillRule]:
 
 def naming_team(account_id: int, team_id: int) -> list[SkillRule]:
     """The rules that ask whether records are this team's."""
-
-    def names(kind: str, leaf: Filter) -> bool:
-        prop = properties_of(kind).get(leaf.property)
-        is_of_teams = (
-            prop is not None and prop.kind is Kind.REFS and not (prop.is_of_people or prop.is_formula)
-        )
-        return is_of_teams and team_id in leaf.values
-
-    return _filtering(account_id, names)
+    return _filtering(account_id, lambda _kind, leaf: leaf.property == TEAMS and team_id in leaf.values)
 
 
 def _filtering(account_id: int, names: Callable[[str, Filter], bool]) -> list[SkillRule]:

@@ -6,7 +6,7 @@ that views, filters, workflows and the API see it. Everything is done for a set 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,8 +23,6 @@ from deskhand.events.types import Actor, ActorKind, Cause, Event
 from deskhand.kernel import clock
 from deskhand.routing import waiting
 
-#: The cause of such a change.
-RULE = "wait_list"
 #: Changes after which a ticket may wait no more.
 _LEAVING = {"hubspot_owner_id", "hs_is_closed", "is_spam", AGENT_STATUS}
 _TEAMS, _PRIORITY = "hs_assigned_team_ids", "hs_ticket_priority"
@@ -53,15 +51,16 @@ def mark(account_id: int, targets: Mapping[int, Sequence[int]], now: datetime) -
             WAIT_LIST_SORT: sort_value(urgency, since),
             WAIT_LIST_TARGETS: sorted(targets[ticket_id]) or None,
         }
-        changes.append(Change(ticket_id, values, rule=RULE))
+        changes.append(Change(ticket_id, values))
     tickets.change_many(changes, by=_ROUTING, at=now)
 
 
 def unmark(ticket_ids: Collection[int], now: datetime, causes: Mapping[int, Cause] | None = None) -> None:
     """These have left the list."""
     causes = causes or {}
-    for some in _parts(sorted(ticket_ids)):
-        changes = [Change(pk, _NO_MARKS, rule=RULE, cause=causes.get(pk)) for pk in some]
+    ids = sorted(ticket_ids)
+    for start in range(0, len(ids), _MOST):
+        changes = [Change(pk, _NO_MARKS, cause=causes.get(pk)) for pk in ids[start : start + _MOST]]
         tickets.change_many(changes, by=_ROUTING, at=now)
 
 
@@ -85,7 +84,7 @@ def follow(account_id: int, events: Sequence[Event]) -> None:
     if moved:
         places = waiting.places(account_id, moved)
         changes = [
-            Change(pk, {WAIT_LIST_SORT: sort_value(*place)}, rule=RULE, cause=Cause(event_id=moved[pk].id))
+            Change(pk, {WAIT_LIST_SORT: sort_value(*place)}, cause=Cause(event_id=moved[pk].id))
             for pk, place in places.items()
         ]
         tickets.change_many(changes, by=_ROUTING, at=now)
@@ -102,8 +101,3 @@ def _is_given_to_team(event: Event) -> bool:
     return event.by.kind is not ActorKind.ROUTING and bool(
         event.data.get("changes", {}).get(_TEAMS, [[], []])[1]
     )
-
-
-def _parts(ticket_ids: Sequence[int]) -> Iterator[Sequence[int]]:
-    for start in range(0, len(ticket_ids), _MOST):
-        yield ticket_ids[start : start + _MOST]

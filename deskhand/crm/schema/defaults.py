@@ -79,10 +79,19 @@ def _kept(kind: Kind, *names: tuple[str, str], read_only: bool = True) -> Iterab
     return (Property(name, label, kind, read_only=read_only) for name, label in names)
 
 
-def _worked(kind: Kind, *names: tuple[str, str], follows: tuple[str, ...] = (), options: tuple[Option, ...] = ()) -> Iterable[Property]:  # fmt: skip
+def _worked(kind: Kind, *names: tuple[str, str], follows: tuple[str, ...] = (), options: tuple[Option, ...] = (), is_of_people: bool = False) -> Iterable[Property]:  # fmt: skip
     """Worked out by `formulas`. What no told change changes can't be asked for by triggers: `follows` is empty."""
     return (
-        Property(name, label, kind, read_only=True, is_computed=True, follows=follows, options=options)
+        Property(
+            name,
+            label,
+            kind,
+            read_only=True,
+            is_computed=True,
+            follows=follows,
+            options=options,
+            is_of_people=is_of_people,
+        )
         for name, label in names
     )
 
@@ -101,9 +110,9 @@ COMMON = (
     *_worked(E, ("hs_object_source", _("Record source")), ("hs_object_source_label", _("Record source label")),
              options=RECORD_SOURCES, follows=MAKING),
     *_worked(T, ("hs_object_source_id", _("Record source ID")), follows=MAKING),
-    *_worked(R, ("hs_created_by_user_id", _("Created by")), ("hs_object_source_user_id", _("Record source user")), follows=MAKING),
-    *_worked(R, ("hs_updated_by_user_id", _("Updated by")), follows=("updated_at",)),
-    *_worked(RS, ("hs_all_owner_ids", _("All owner ids")), ("hs_user_ids_of_all_owners", _("Users of all owners")), follows=("owner_id",)),
+    *_worked(R, ("hs_created_by_user_id", _("Created by")), ("hs_object_source_user_id", _("Record source user")), follows=MAKING, is_of_people=True),
+    *_worked(R, ("hs_updated_by_user_id", _("Updated by")), follows=("updated_at",), is_of_people=True),
+    *_worked(RS, ("hs_all_owner_ids", _("All owner ids")), ("hs_user_ids_of_all_owners", _("Users of all owners")), follows=("owner_id",), is_of_people=True),
     *_kept(RS, ("hs_merged_object_ids", _("Merged record ids"))),
     *_awaited(T, ("hs_object_source_detail_1", _("Record source detail 1")), ("hs_object_source_detail_2", _("Record source detail 2")),
               ("hs_object_source_detail_3", _("Record source detail 3")), ("hs_external_object_ids", _("External ids")),
@@ -181,7 +190,7 @@ TICKET = (
              ("hs_draft_user_ids", _("Users with drafts")), ("hs_snoozed_by_user_ids", _("Snoozed by")),
              ("hs_user_ids_of_all_notification_followers", _("Followers")),
              ("hs_user_ids_of_all_notification_unfollowers", _("Unfollowers")), ("hs_mentions_user_ids", _("Mentions")),
-             ("hs_mentions_resolved_user_ids", _("Resolved mentions")), ("hs_all_conversation_mentions", _("All mentions"))),
+             ("hs_mentions_resolved_user_ids", _("Resolved mentions")), ("hs_all_conversation_mentions", _("All mentions")), is_of_people=True),
     *_kept(R, ("hs_copied_from_ticket", _("Copied from ticket")), ("hs_copied_by_user", _("Copied by"))),
     *_kept(DT, ("hs_copied_at", _("Copied at"))),
     *_kept(M, ("hs_tag_ids", _("Ticket tags")), read_only=False),

@@ -56,7 +56,7 @@ class Property:
     follows: tuple[str, ...] = ()
     #: Of a computed span that begins with the record: the column with the moment that ends it.
     until: str = ""
-    #: Its ids are of our people, whom the product puts there.
+    #: Its ids are of our people: beside the owner, and beside what the account made itself.
     is_of_people: bool = False
     #: Nothing sets it yet: its name is kept, and it is nowhere.
     is_awaited: bool = False

@@ -97,14 +97,9 @@ def work_out(object_type: str, record: Any, wanted: Iterable[str], names: Names)
     before = record.computed
     computed.attach(object_type, [record], [prop.name for prop in new])
     record.computed = {**before, **record.computed}
-    people_in = {one for prop in new if is_of_people(prop) for one in _several(value_of(record, prop))}
+    people_in = {one for prop in new if prop.is_of_people for one in _several(value_of(record, prop))}
     if missing := people_in - names.users.keys():
         names.users = {**names.users, **people.names_of(missing)}
-
-
-def is_of_people(prop: Property) -> bool:
-    """Whether the product keeps ids of our people in it, beside the owner."""
-    return prop.is_of_people or (prop.is_formula and prop.kind in (Kind.REF, Kind.REFS))
 
 
 def _several(value: Any) -> Sequence[Any]:
@@ -123,7 +118,7 @@ def spoken(prop: Property | None, value: Any, names: Names) -> str:
         return names.companies.get(value, NOTHING)
     if prop.name == TEAMS and isinstance(value, list):
         return ", ".join(names.teams.get(one, str(one)) for one in value)
-    if is_of_people(prop):
+    if prop.is_of_people:
         return ", ".join(names.users.get(one, str(one)) for one in _several(value))
     return _SPOKEN.get(prop.kind, _text)(prop, value)
 

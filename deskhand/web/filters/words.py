@@ -85,7 +85,7 @@ OFFERED = {
         "hs_num_times_contacted", "hs_ticket_id", "time_to_close", "time_to_first_agent_reply", "hs_time_to_first_assign",
         "hs_time_to_first_rep_assignment", "hs_is_one_touch_ticket", "hs_outbound_ticket", "hs_current_generic_channel_id",
         "hs_last_email_type", "hs_last_email_details", "hs_lastactivitydate", "hs_nextactivitydate", "hs_num_associated_conversations",
-        "hs_inbox_id", "hs_originating_channel_instance_id", "hs_originating_generic_channel_id", *_MADE_BY,
+        "hs_inbox_id", "hs_in_waitlist", "hs_added_to_waitlist_at", "hs_waitlist_routing_targets", "hs_originating_channel_instance_id", "hs_originating_generic_channel_id", *_MADE_BY,
     ),
     "contact": (
         "email", "firstname", "lastname", "hubspot_owner_id", "phone", "jobtitle", "city", "country", "hs_language",

@@ -29,7 +29,6 @@ PIPELINE, STATUS, OWNER, TEAMS = (
     "hubspot_owner_id",
     "hs_assigned_team_ids",
 )
-COMPANY = "hs_primary_company_id"
 LONG = {"content"}
 DASH = "–"
 
@@ -75,11 +74,11 @@ def words(prop: Property, value: Any, people: People) -> str:
             return times.moment(_as_moment(value))
         case Kind.DURATION:
             return durations.words(int(value))
-        case Kind.REF if prop.is_user or (prop.is_formula and prop.name != COMPANY):
+        case Kind.REF if prop.is_user or prop.is_of_people:
             return people.users.get(value, str(value))
         case Kind.REFS if prop.name == TEAMS:
             return ", ".join(people.teams[one] for one in value if one in people.teams) or DASH
-        case Kind.REFS if prop.is_formula or prop.is_of_people:
+        case Kind.REFS if prop.is_of_people:
             return ", ".join(people.users.get(one, str(one)) for one in value)
         case Kind.REFS:
             return ", ".join(map(str, value))

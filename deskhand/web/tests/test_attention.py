@@ -8,13 +8,17 @@ from datetime import datetime, timedelta
 import pytest
 
 from deskhand.crm.records import tickets
-from deskhand.desk import snoozing, threads
+from deskhand.desk import inboxes, snoozing, threads
 from deskhand.desk.models import Follower, Snooze
 from deskhand.desk.types import Automatic, InboundMessage, Incoming, Mailbox
 from deskhand.events.types import SYSTEM, Actor, ActorKind, Event
 from deskhand.kernel import clock
 from deskhand.kernel.database import sql
 from deskhand.kernel.timers import DueTimer
+from deskhand.routing import availability, rules
+from deskhand.routing.matrix import CALLING
+from deskhand.routing.types import Option, Status
+from deskhand.testing.telephone import Telephone
 from deskhand.web.tests.conftest import queries_of
 from deskhand.web.tests.test_inbox import texts
 
@@ -216,6 +220,34 @@ def test_the_whole_history_tells_each_change_with_its_cause_and_what_was_before(
     assert "Nothing has changed yet." in texts(
         client.get(f"/inbox/all-open/{office.mail('Another').pk}/history")
     )
+
+
+def test_the_history_names_routing_and_who_answered_in_words(office, sign_in, client, wired):
+    """R-DM-13, R-ROUTE-52, R-ROUTE-95: no word of the code stands beside a change."""
+    with office.inside() as world:
+        people = [world.grace.pk]
+        rules.set_rule(
+            world.account.pk, world.channel.pk, Option.USERS_AND_TEAMS, user_ids=people, wait_list=True, by=SYSTEM
+        )  # fmt: skip
+        availability.set_by_hand(world.account.pk, world.grace.pk, Status.AWAY, by=SYSTEM)
+    ticket = office.mail()
+    with office.inside() as world:
+        line = inboxes.add_channel_account(
+            world.channel.inbox, channel=CALLING, name="Line", address="+4520000003"
+        )
+        phone = Telephone(line, picks_up=world.bob.pk)
+        phone.rule(option=Option.USERS_AND_TEAMS, user_ids=[world.bob.pk])
+        availability.set_by_hand(world.account.pk, world.bob.pk, Status.AVAILABLE, by=SYSTEM)
+        call = phone.call()
+
+    waits, called = (
+        texts(client.get(f"/inbox/all-open/{one.pk}/history")).partition("History")[2]
+        for one in (ticket, call)
+    )
+
+    assert "In wait-list: Yes the channel&#39;s routing" in waits
+    assert "Owner: Bob Noyce Bob Noyce" in called
+    assert not re.search(r"[a-z]_[a-z]", waits + called)
 
 
 def test_the_history_is_read_a_page_at_a_time(office, ticket, client):
