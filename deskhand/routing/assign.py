@@ -378,14 +378,15 @@ def _land(
     for rule in batch.rules.values():
         own = [one for one in found if one.channel_account_id == rule.channel_account_id]
         free = {one.ticket_id: one for one in own if one.may_be_kept and one.kept_for is None}
-        if not (rule.landing_minutes and rule.only_available) or rule.id in batch.closed or len(free) < 2:
+        if not rule.lands or rule.id in batch.closed or len(free) < 2:
             continue
         until = now + timedelta(minutes=rule.landing_minutes)
         away = batch.away(rule, free.values())
         expected = landing.coming(availability.facts_of(account_id, away), now, until) if away else ()
         if not expected:
             continue
-        kept = waiting.kept(account_id, expected, now)
+        own_ids = {one.ticket_id for one in own}
+        kept = [one for one in waiting.kept(account_id, expected, now) if one.ticket_id not in own_ids]
         kept = capacity.weighed(account_id, kept) if binding.weighs and kept else kept
         dealt = landing.deal(batch, rule, own, expected, kept)
         to_keep = {pk: dealt[pk] for pk in free if dealt.get(pk) in expected}

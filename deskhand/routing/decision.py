@@ -42,11 +42,6 @@ class Step(IntEnum):
     LAST_OWNER = 4  # who had to do with the contact last
     KEPT = 5  # to whom it was dealt when what waited was (routing.landing)
 
-    @property
-    def is_of_one(self) -> bool:
-        """Whether there is nobody to choose from."""
-        return self in (Step.LAST_OWNER, Step.KEPT)
-
 
 OWN, FALLBACK = Step.OWN, Step.FALLBACK
 
@@ -87,6 +82,11 @@ class Rule:
             or (self.option is not Option.TEAMS and self.skill_rule_set_id is not None)
             or (self.option is Option.AI_AGENT and self.has_fallback)
         )
+
+    @property
+    def lands(self) -> bool:
+        """Whether what waits is shared out with those who are about to come (`landing`)."""
+        return self.wait_list and self.landing_minutes > 0 and self.only_available
 
     def targets(self, step: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """The users and teams of a step."""
@@ -158,6 +158,11 @@ class Pool:
     def cycle(self) -> int:
         """What tells its turns apart from those of the rule's other pools."""
         return self.step + 10 * self.skill_rule_id
+
+    @property
+    def is_of_one(self) -> bool:
+        """Whether there is nobody to choose from."""
+        return self.is_contact_owner or self.step in (Step.LAST_OWNER, Step.KEPT)
 
     @property
     def is_contact_owner(self) -> bool:
@@ -367,7 +372,7 @@ class Batch:
         Round robin passes over who is full for the ticket's own type, so its picker is told the type with each pick.
         """
         kind = ticket.ticket_type
-        if pool.is_contact_owner or Step(pool.step).is_of_one:
+        if pool.is_of_one:
             return LoadBalanced(self._field(pool, kind))
         key = (rule.id, pool.cycle, "" if rule.strategy is Strategy.ROUND_ROBIN else kind)
         if key not in self._pickers:

@@ -484,7 +484,7 @@ def _details(
             break
     if pools and pools[-1].step == FALLBACK and len(pools) > 1:
         yield _("Fallback"), _("The rule's own choice could not take it, so its fallback was asked.")
-    if pools and not pools[-1].is_contact_owner:
+    if pools and not pools[-1].is_of_one:
         yield _("Distribution"), str(STRATEGIES[pools[-1].strategy])
         yield _("Could take it"), _how_many(pools[-1], len(replayed.candidates) if replayed else 0)
     if choice is not None and len(choice.candidates) > 1:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from deskhand.routing import strategies
-from deskhand.routing.decision import Pool, Step
+from deskhand.routing.decision import Pool
 from deskhand.routing.models import Decision, RosterSnapshot, RoutingBatch
 from deskhand.routing.strategies import NEVER, Ledger, Room
 from deskhand.routing.types import Candidate, Measure, Strategy, Terms
@@ -155,7 +155,7 @@ def _room_of(batch: RoutingBatch) -> Room:
 def _choose(
     pool: Pool, candidates: list[Candidate], served: frozenset[int], number: int, seed: int, turn: int
 ) -> Candidate | None:
-    if pool.is_contact_owner or Step(pool.step).is_of_one:
+    if pool.is_of_one:
         return candidates[0] if candidates else None
     match pool.strategy:
         case Strategy.LOAD_BALANCED:

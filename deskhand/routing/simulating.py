@@ -226,18 +226,19 @@ class Walk:
             moment = min((one for one in (edge, end, over) if one is not None), default=None)
             if moment is None or moment > now:
                 return
-            has_come = self._cross() if moment == edge else False
+            is_new = self._cross() if moment == edge else False
             freed = self._finish(moment)
             is_over = self._end_landings(moment)
-            if has_come or freed or is_over:
-                if has_come or freed:
+            has_room = bool(freed) and self._room.is_bound
+            if is_new or has_room or is_over:
+                if is_new or has_room:
                     self._give_kept(moment)
                 if self._waiting:
                     self._land(moment)
                     self._serve(moment, freed)
 
     def _cross(self) -> bool:
-        """The next edge; whether somebody has come."""
+        """The next edge; whether somebody has come, or a channel has opened."""
         edge = self._edges[self._edge][1]
         self._edge += 1
         self._there.difference_update(edge.went)
@@ -248,7 +249,7 @@ class Walk:
         if self._batch is not None:
             self._served |= self._batch.cycles()
             self._batch = None
-        return bool(edge.came)
+        return bool(edge.came or edge.opens)
 
     def _finish(self, moment: datetime) -> set[int]:
         """What is done with by now makes room; for whom."""
@@ -366,7 +367,7 @@ class Walk:
     def _land(self, now: datetime) -> None:
         """What waits is dealt out where a rule wants so, and kept for who is still to come; as `assign` does it live."""
         for channel, rule in self.office.rules.items():
-            if not (rule.wait_list and rule.landing_minutes) or rule.id in self._closed:
+            if not rule.lands or rule.id in self._closed:
                 continue
             until = now + timedelta(minutes=rule.landing_minutes)
             first, last = (bisect_right(self._comings, one, key=itemgetter(0)) for one in (now, until))
@@ -376,16 +377,19 @@ class Walk:
             free = {entry[2] for entry, _ in heads if entry[0] > 0} - self._was_kept
             if not expected or len(free) < 2:
                 continue
-            tickets = [self._ticket(entry[2], key[-1]) for entry, key in heads]
+            tickets = {entry[2]: self._ticket(entry[2], key[-1]) for entry, key in heads}
+            expected &= self._now().away(rule, [tickets[n] for n in free])
+            if not expected:
+                continue
             kept = [self._ticket(n, None, user_id) for user_id, own in self._kept.items() for n in own]
-            dealt = landing.deal(self._now(), rule, tickets, expected, kept)
+            dealt = landing.deal(self._now(), rule, list(tickets.values()), expected, kept)
             gone = set()
             for (_rank, _at, n), key in heads:
                 user_id = dealt.get(n) if n in free else None
                 if user_id in expected:
                     self._keep(n, user_id, key, until + landing.LATE)
                     gone.add(n)
-                elif user_id is not None and self._hand_over(n, key, now, user_id):
+                elif user_id is not None and self._offer(n, key, now, user_id):
                     gone.add(n)
             self._take_out(gone, lines)
 
@@ -394,8 +398,8 @@ class Walk:
         self._was_kept.add(n)
         heapq.heappush(self._landings, (until, n, user_id))
 
-    def _hand_over(self, n: int, key: _Line, now: datetime, user_id: int) -> bool:
-        """To whom it was dealt, if they have room."""
+    def _offer(self, n: int, key: _Line, now: datetime, user_id: int) -> bool:
+        """To whom it was dealt, or to another who is there, as live."""
         draft = self._ask(n, key[-1], kept_for=user_id)
         if draft.user_id is not None:
             self._give(n, draft.user_id, now)
@@ -415,7 +419,7 @@ class Walk:
         for user_id in self._there & self._kept.keys():
             own = self._kept[user_id]
             for n in sorted(own, key=self._entry):
-                if self._hand_over(n, own[n], now, user_id):
+                if self._offer(n, own[n], now, user_id):
                     del own[n]
             if not own:
                 del self._kept[user_id]

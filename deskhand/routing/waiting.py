@@ -242,12 +242,6 @@ def still(account_id: int, tickets: Sequence[NewTicket], now: datetime) -> list[
     ]
 
 
-_PLACE = f"""
-select {_URGENCY}, w.added_at, t.id from routing_waitingticket w
-join crm_ticket t on t.account_id = w.account_id and t.id = w.ticket_id where w.account_id = %s and w.ticket_id = %s
-"""
-
-
 def go_on(
     account_id: int, asked: Sequence[NewTicket], given: Collection[int], cause: int | None, now: datetime
 ) -> None:
@@ -284,10 +278,10 @@ def go_on(
         if weighs is None and not is_asking_each:
             weighs = capacity.binding(account_id).weighs
         if is_asking_each or weighs or any(ticket_id in given for ticket_id in own):
-            place = sql.row(_PLACE, [account_id, own[-1]])
+            place = places(account_id, own[-1:]).get(own[-1])
             if place is not None:
                 key = f"rest:{rule.pk}:{own[-1]}:{cause or 0}:{now.isoformat()}"
-                _set(account_id, key, now, rule.channel_account_id, cause, place)
+                _set(account_id, key, now, rule.channel_account_id, cause, (*place, own[-1]))
 
 
 def _set(

@@ -23,6 +23,8 @@ from deskhand.events.types import Actor, ActorKind, Cause, Event
 from deskhand.kernel import clock
 from deskhand.routing import waiting
 
+#: The cause of such a change.
+RULE = "wait_list"
 #: Changes after which a ticket may wait no more.
 _LEAVING = {"hubspot_owner_id", "hs_is_closed", "is_spam", AGENT_STATUS}
 _TEAMS, _PRIORITY = "hs_assigned_team_ids", "hs_ticket_priority"
@@ -51,7 +53,7 @@ def mark(account_id: int, targets: Mapping[int, Sequence[int]], now: datetime) -
             WAIT_LIST_SORT: sort_value(urgency, since),
             WAIT_LIST_TARGETS: sorted(targets[ticket_id]) or None,
         }
-        changes.append(Change(ticket_id, values))
+        changes.append(Change(ticket_id, values, rule=RULE))
     tickets.change_many(changes, by=_ROUTING, at=now)
 
 
@@ -60,7 +62,9 @@ def unmark(ticket_ids: Collection[int], now: datetime, causes: Mapping[int, Caus
     causes = causes or {}
     ids = sorted(ticket_ids)
     for start in range(0, len(ids), _MOST):
-        changes = [Change(pk, _NO_MARKS, cause=causes.get(pk)) for pk in ids[start : start + _MOST]]
+        changes = [
+            Change(pk, _NO_MARKS, rule=RULE, cause=causes.get(pk)) for pk in ids[start : start + _MOST]
+        ]
         tickets.change_many(changes, by=_ROUTING, at=now)
 
 
@@ -84,7 +88,7 @@ def follow(account_id: int, events: Sequence[Event]) -> None:
     if moved:
         places = waiting.places(account_id, moved)
         changes = [
-            Change(pk, {WAIT_LIST_SORT: sort_value(*place)}, cause=Cause(event_id=moved[pk].id))
+            Change(pk, {WAIT_LIST_SORT: sort_value(*place)}, rule=RULE, cause=Cause(event_id=moved[pk].id))
             for pk, place in places.items()
         ]
         tickets.change_many(changes, by=_ROUTING, at=now)

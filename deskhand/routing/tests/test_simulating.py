@@ -223,6 +223,39 @@ def test_what_waits_is_shared_out_among_who_is_there_and_who_is_about_to_come():
     assert all(set(by_user[user]) == {moment} for user, moment in zip((1, 2, 3, 4), at, strict=True))
 
 
+def test_nothing_is_shared_out_where_people_are_not_waited_for():
+    """R-ROUTE-53: without the box who has room gets it at once, also before their hours."""
+    begins = Facts(WeeklyHours("UTC", (Block(0, 12 * 60 + 20, 18 * 60),)))
+    one = Terms(total=1)
+    where = office([ALWAYS, begins], only_available=False, landing_minutes=30, terms={1: one, 2: one})
+    walk = walked(where, [*come(0, work=60), *come(1, work=5), *come(2, 3, 4, work=60)])
+    assert owners(walk)[:3] == [1, 2, 2]
+    assert walk.fates[2].given_at == NOON + 6 * MINUTE
+
+
+def test_who_comes_for_another_rule_shares_nothing_out():
+    """R-ROUTE-53."""
+    begins = [Facts(WeeklyHours("UTC", (Block(0, 13 * 60 + n, 18 * 60),))) for n in (0, 0, 20)]
+    alone = office(begins[:2], landing_minutes=30, strategy=Strategy.RANDOM)
+    others = replace(alone.rules[1], id=10, channel_account_id=2, user_ids=(3,))
+    people = dict(zip((1, 2, 3), begins, strict=True))
+    both = Office({1: alone.rules[1], 2: others}, Roster({n: Person(n) for n in people}), people)
+    night = come(*range(8), work=300)
+
+    drawn = owners(walked(alone, night))
+
+    assert drawn != [1, 2] * 4
+    assert owners(walked(both, night)) == drawn
+
+
+def test_what_waits_is_given_when_its_channel_opens():
+    """R-ROUTE-81: who was there before it opened has not come then."""
+    shop = WeeklyHours("UTC", (Block(0, 12 * 60, 12 * 60 + 30), Block(0, 14 * 60, 15 * 60)))
+    ana = Facts(WeeklyHours("UTC", (Block(0, 13 * 60, 18 * 60),)))
+    walk = walked(office([ana], hours=shop), come(10))
+    assert walk.fates[0].given_at == NOON + timedelta(hours=2)
+
+
 def test_what_is_kept_for_who_is_full_is_everybodys():
     """Who was expected is full when they come: what was kept for them is given to who is there."""
     begins = [Facts(WeeklyHours("UTC", (Block(0, 60 * 13 + n * 10, 60 * 20),))) for n in range(2)]

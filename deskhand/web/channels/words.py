@@ -178,7 +178,7 @@ def _besides(rule: RoutingRule, offer: Offer, named: Named) -> Iterator[str]:
         ) % {"num": rule.sticky_hours}
     if rule.wait_list and picks:
         yield _("What nobody can take waits for the next who becomes available.")
-        if rule.landing_minutes:
+        if rule.landing_minutes and rule.only_available:
             yield ngettext(
                 "Then it is shared out with those whose hours begin within %(num)s minute.",
                 "Then it is shared out with those whose hours begin within %(num)s minutes.", rule.landing_minutes,
