@@ -650,7 +650,7 @@ RECOUNT = "routing.recount"
 
 
 def recount_loads(account_id: int, due: Sequence[timers.DueTimer]) -> None:
-    """Nightly: counters are compared with what they count; a drift is repaired and reported. Old simulations go."""
+    """Nightly: counters are compared with what they count; a drift is repaired and reported."""
     now = clock.now()
     drift = loads.recount(account_id, now)
     if drift:
@@ -665,7 +665,6 @@ def recount_loads(account_id: int, due: Sequence[timers.DueTimer]) -> None:
             now + waiting.ONCE_MORE,
             {"tickets": waits},
         )
-    simulations.forget_old(account_id, now)
     timers.set_timer(account_id, RECOUNT, "", now + timedelta(days=1))
 
 

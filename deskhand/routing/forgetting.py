@@ -1,4 +1,4 @@
-"""How long decisions are kept, with the batches and rosters that make them again (R-ROUTE-70).
+"""How long decisions are kept, with the batches and rosters that make them again (R-ROUTE-70), and simulations.
 
 The newest decision of a ticket stays as long as the ticket, and so do those before it in its call: without them it could
 not be made again.
@@ -6,7 +6,7 @@ not be made again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -16,7 +16,7 @@ from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.jobs import Job
 from deskhand.kernel.timers import DueTimer
-from deskhand.routing import loads
+from deskhand.routing import loads, simulations
 
 NIGHTLY = "routing.nightly"
 FORGET = "routing.forget"
@@ -31,8 +31,10 @@ def nightly(account_id: int, due: Sequence[DueTimer]) -> None:
 
 def forget(job: Job) -> None:
     """A set a transaction, until nothing old is left. Safe to repeat."""
-    before = clock.now() - timedelta(days=settings.ROUTING_DECISION_DAYS)
-    for _ in forget_older(job.account_id, before):
+    now = clock.now()
+    with account_scope(job.account_id):
+        simulations.forget_old(job.account_id, now)
+    for _ in forget_older(job.account_id, now - timedelta(days=settings.ROUTING_DECISION_DAYS)):
         job.give_way()
 
 
@@ -42,30 +44,29 @@ def forget_older(account_id: int, before: datetime) -> Iterator[int]:
     Says after each set how many it took; what it breaks off at, another one finds again. One query a set, three for
     rosters.
     """
-    for some in (_decisions, _batches):
-        yield from _in_sets(account_id, before, some)
+    for statement in (_DECISIONS, _BATCHES):
+        yield from _in_sets(account_id, before, statement)
     yield from _rosters(account_id, before)
 
 
-Some = Callable[[int, datetime, int], tuple[int | None, int]]
-
-
-def _in_sets(account_id: int, before: datetime, some: Some) -> Iterator[int]:
+def _in_sets(account_id: int, before: datetime, statement: str) -> Iterator[int]:
     """Going on behind the last one looked at: what has to stay is not looked at twice."""
     after: int | None = 0
     while after is not None:
+        facts = {"account": account_id, "before": before, "after": after, "step": STEP}
         with account_scope(account_id):
-            after, taken = some(account_id, before, after)
+            after, taken = sql.row(statement, facts) or (None, 0)
         yield taken
 
 
-# A call goes at once, even where it reaches beyond the set: half of it could not be made again. Of a ticket that is there, or was put away since: who restores it finds the decision.
+# Of a ticket that is there, or was put away since: who restores it finds the decision.
 _STAYS = """
 exists (select from crm_ticket t where t.account_id = %(account)s and t.id = {d}.ticket_id
         and (t.archived_at is null or t.archived_at >= %(before)s))
 and not exists (select from routing_decision n where n.account_id = %(account)s and n.ticket_id = {d}.ticket_id and n.id > {d}.id)
 """
 
+# A call goes at once, even where it reaches beyond the set: half of it could not be made again.
 _DECISIONS = f"""
 with old as materialized (
     select id, batch_id from routing_decision
@@ -100,20 +101,6 @@ with old as materialized (
 )
 select (select max(id) from old), (select count(*)::int from gone)
 """
-
-
-def _decisions(account_id: int, before: datetime, after: int) -> tuple[int | None, int]:
-    return _some(_DECISIONS, account_id, before, after)
-
-
-def _batches(account_id: int, before: datetime, after: int) -> tuple[int | None, int]:
-    return _some(_BATCHES, account_id, before, after)
-
-
-def _some(statement: str, account_id: int, before: datetime, after: int) -> tuple[int | None, int]:
-    facts = {"account": account_id, "before": before, "after": after, "step": STEP}
-    last, taken = sql.row(statement, facts) or (None, 0)
-    return last, taken
 
 
 # -- Rosters ------------------------------------------------------------------------------------------------------

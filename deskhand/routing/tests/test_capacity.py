@@ -356,6 +356,7 @@ def test_what_the_plan_has_no_more_rests_and_binds_again_with_the_plan(two, with
 def test_a_plan_without_capacity_asks_no_query_more(two):
     """R-TIER-1: whether the plan has it is read with what binds."""
     limit(two, "ada", total=1)
+    two.route(two.tickets(3))  # the roster is kept
     with CaptureQueriesContext(connection) as before:
         two.route(two.tickets(3))
     accounts.update(two.id, by=SYSTEM, **WITHOUT[0])

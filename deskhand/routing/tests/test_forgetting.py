@@ -14,8 +14,8 @@ from deskhand.crm.records.models import Ticket
 from deskhand.kernel import clock, jobs
 from deskhand.kernel.jobs import Job, Later
 from deskhand.kernel.models import Timer
-from deskhand.routing import assign, explain, forgetting, loads, replaying
-from deskhand.routing.models import Decision, RosterSnapshot, RoutingBatch
+from deskhand.routing import assign, explain, forgetting, loads, replaying, simulations
+from deskhand.routing.models import Decision, RosterSnapshot, RoutingBatch, Simulation
 from deskhand.routing.types import NewTicket, Strategy
 
 from .conftest import CHAT, MAIL, NOON
@@ -230,6 +230,12 @@ def test_it_is_a_slow_job_each_night_and_stops_when_it_is_told_to(desk, settings
     again(desk, ticket)
     age(pk=kept()[0].pk)
 
+    for age_of in (simulations.KEPT_FOR + timedelta(seconds=1), simulations.KEPT_FOR):
+        made_at = clock.now() - age_of
+        Simulation.objects.create(
+            account_id=desk.id, made_by_id=desk.ada, made_at=made_at, wish={}, ended_at=made_at
+        )
+
     forgetting.nightly(desk.id, [])
 
     assert jobs.under_way(forgetting.FORGET) == [{}]
@@ -240,3 +246,4 @@ def test_it_is_a_slow_job_each_night_and_stops_when_it_is_told_to(desk, settings
         forgetting.forget(Job(1, desk.id, {}, stop))
     forgetting.forget(Job(1, desk.id, {}, Event()))
     assert [one.at for one in kept()] == [NOON]
+    assert Simulation.objects.get().made_at == clock.now() - simulations.KEPT_FOR

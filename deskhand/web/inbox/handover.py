@@ -89,7 +89,7 @@ def ask(request: AccountRequest) -> HttpResponse:
 
 
 def _page(request: AccountRequest, given: QueryDict, refusal: Invalid | None = None) -> HttpResponse:
-    of, view = _of(request, given), _view(request, given)
+    of, view, shown_at = _of(request, given), _view(request, given), clock.now()
     if of:
         ids = handover.open_tickets(request.viewer, of)
     else:
@@ -105,7 +105,7 @@ def _page(request: AccountRequest, given: QueryDict, refusal: Invalid | None = N
         colleagues=_colleagues(request, given, of),
         teams=offered([(str(team.id), team.name) for team in people.teams(request.viewer.account_id)], given.get("team", "")),
         note=given.get("note", "")[: handover.NOTE], of=of, view=view,
-        shown_at=clock.now().isoformat(), back_url=_back_url(request, of, view),
+        shown_at=shown_at.isoformat(), back_url=_back_url(request, of, view),
         error=words_of(refusal) if refusal else "", error_field=refusal.field if refusal else "",
     )  # fmt: skip
     context = {"page": page, "shell": shell(request)}
@@ -193,12 +193,12 @@ def hand_over(request: AccountRequest) -> HttpResponse:
     of, view, at = _of(request, request.POST), _view(request, request.POST), clock.now()
     try:
         ids = ticked.ids_of(request.POST)
+        if not ids:
+            raise Invalid(_("Select a ticket first."), field="ids", value="")
         if of:  # what they have given away since stays where it is
             own = Ticket.objects.filter(account_id=request.viewer.account_id, owner_id=of, pk__in=ids)
             theirs = set(own.values_list("pk", flat=True))
             ids = [pk for pk in ids if pk in theirs]
-        if not ids:
-            raise Invalid(_("Select a ticket first."), field="ids", value="")
         to, note = _receivers(request), storable(request.POST.get("note", "")).replace("\r\n", "\n")
         with transaction.atomic():
             done, counts = handover.hand_over(

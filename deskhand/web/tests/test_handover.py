@@ -194,6 +194,23 @@ def test_a_second_click_hands_nothing_on(office, grace, theirs, several):
     assert owners(office, mine) == [world.grace.pk] * 4
 
 
+def test_a_second_click_on_the_whole_shift_leads_back_to_the_first(office, grace, theirs):
+    """R-ROUTE-54: nothing is theirs any more by then, and nobody is told to select a ticket."""
+    world = office.world
+    mine = theirs(world.grace, 3)
+    form = form_of(grace.get(f"{PAGE}?of={world.grace.pk}")) | {"to": [world.bob.pk]}
+    start = clock.now()
+    for seconds in (1, 2):
+        with clock.stopped(start + timedelta(seconds=seconds)):
+            assert grace.post(SAVE, form).status_code == 302
+
+    assert owners(office, mine) == [world.bob.pk] * 3
+    assert len(comments(office, mine)) == 3
+    with clock.stopped(start + timedelta(seconds=3)):
+        assert "Taken back" in texts(grace.post(UNDO, follow=True))
+    assert owners(office, mine) == [world.grace.pk] * 3
+
+
 def test_what_was_shown_at_no_moment_is_handed_over(office, grace, theirs):
     mine = theirs(office.world.grace, 2)
     for ticket, shown in zip(mine, ("x", "2026-11-16T12:00:00"), strict=True):
