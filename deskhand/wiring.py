@@ -434,7 +434,7 @@ def serve_the_rest(account_id: int, due: Sequence[timers.DueTimer]) -> None:
             of_channel = waiting.in_order(account_id, now, channel=channel, after=after)
             asked.append((of_channel, timer.payload["event"]))
     # One after another: all their tickets are locked before any type, as everywhere.
-    waiting.hold(account_id, new.union(one.ticket_id for some, _cause in asked for one in some))
+    assign.hold(account_id, new.union(one.ticket_id for some, _cause in asked for one in some))
     waitmarks.leave(account_id, new, now)
     if len(asked) > 1:
         loads.lock(account_id, loads.TYPES)
