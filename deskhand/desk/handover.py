@@ -217,7 +217,8 @@ def _comment(
             _head(viewer, one, names, names.get(gets.get(one.id, 0), to)), note.strip(), *_standing(one),
             undone if one.id in tasks else "", _asleep(asleep.get(one.id)),
         ]  # fmt: skip
-        made.append(Note(one.id, "\n".join(line for line in lines if line), by, cause))
+        text = "\n".join(line for line in lines if line)
+        made.append(Note(one.id, text, by, cause, author=names.get(viewer.user_id, "")))
     notes.add_many(made, at=at)
 
 

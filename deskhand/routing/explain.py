@@ -588,21 +588,21 @@ def _stands_first(pool: Pool) -> str:
 
 
 def _some(candidates: list[Candidate], names: _Names) -> str:
-    return _some_names([names[candidate.user_id] for candidate in candidates])
+    """“Ada, Bob and Cyd”."""
+    some = _some_names([names[candidate.user_id] for candidate in candidates])
+    return format_list(some, locale=_locale())
 
 
 def _one_of(names: Sequence[str]) -> str:
     """“Ada, Bob or Cyd”: one of them would have been enough."""
-    shown, more = list(names[:NAMES_SHOWN]), len(names) - NAMES_SHOWN
-    if more > 0:
-        shown.append(_("%(count)s more") % {"count": more})
-    return format_list(shown, style="or", locale=_locale())
+    return format_list(_some_names(names), style="or", locale=_locale())
 
 
 def _locale() -> str:
     return babel_name((get_language() or "en").split("-")[0])
 
 
-def _some_names(names: Sequence[str]) -> str:
-    shown, more = ", ".join(names[:NAMES_SHOWN]), len(names) - NAMES_SHOWN
-    return shown if more <= 0 else _("%(names)s and %(count)s more") % {"names": shown, "count": more}
+def _some_names(names: Sequence[str]) -> list[str]:
+    more = len(names) - NAMES_SHOWN
+    rest = [_("%(count)s more") % {"count": more}] if more > 0 else []
+    return [*names[:NAMES_SHOWN], *rest]

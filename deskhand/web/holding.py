@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from deskhand.routing.capacity import Hold
 from deskhand.routing.queries import Agent
@@ -47,12 +47,19 @@ class Bar:
     tone: Literal["red"] | None = None
 
 
-def bars_of(holds: Mapping[str, Hold]) -> tuple[Bar, ...]:
-    """What `capacity.holds_of` says of somebody; full is red."""
+def bars_of(holds: Mapping[str, Hold], *, weighs: bool) -> tuple[Bar, ...]:
+    """What `capacity.holds_of` says of somebody; full is red. Where the account `weighs` tickets, it is points."""
     return tuple(
         Bar(
-            str(TYPES[kind]) if kind else "", str(hold.held) if hold.limit is None else of_limit(hold.held, hold.limit), hold.held,
-            hold.limit, "red" if hold.is_full else None,
+            str(TYPES[kind]) if kind else "", _text(hold, weighs), hold.held, hold.limit, "red" if hold.is_full else None,
         )
         for kind, hold in holds.items()
     )  # fmt: skip
+
+
+def _text(hold: Hold, weighs: bool) -> str:
+    if not weighs:
+        return str(hold.held) if hold.limit is None else of_limit(hold.held, hold.limit)
+    if hold.limit is None:
+        return ngettext("%(num)s point", "%(num)s points", hold.held) % {"num": hold.held}
+    return _("%(held)s/%(limit)s points") % {"held": hold.held, "limit": hold.limit}

@@ -223,14 +223,14 @@ def test_a_tie_that_language_broke_is_told_so(speakers):
 
     first = arrive(speakers)
     assert first.headline == "Assigned to Bob, who knew the language best of those with the least to do."
-    assert ("Tie", "Bob had as much to do as Ada, Eve and knew the language better.") in first.details
+    assert ("Tie", "Bob had as much to do as Ada and Eve and knew the language better.") in first.details
 
     busy(speakers, ada=1, eve=1)
     second = arrive(speakers)
     assert second.headline == "Assigned to Cat, who had waited longest of those with the least to do."
     told = dict(second.details)["Tie"]
     assert told == (
-        "Cat had as much to do as Ada, Eve and knew the language better. "
+        "Cat had as much to do as Ada and Eve and knew the language better. "
         "Cat had as much to do as Bob and had never been given a ticket."
     )
 

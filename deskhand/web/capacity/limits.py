@@ -79,10 +79,11 @@ def _lines(account_id: int, seated: list[Member], ticked: Collection[int]) -> li
     """A fixed number of queries."""
     ids = [one.user_id for one in seated]
     holds, limits = capacity.holds_of(account_id, ids, clock.now()), capacity.limits_of(account_id, ids)
+    weighs = capacity.binding(account_id).weighs
     return [
         Line(
             one.user_id, Person.named(one.name), one.name, f"{reverse('capacity')}?who={one.user_id}#limits",
-            bars_of(holds[one.user_id]), limits[one.user_id].share if one.user_id in limits else 100,
+            bars_of(holds[one.user_id], weighs=weighs), limits[one.user_id].share if one.user_id in limits else 100,
             one.user_id in ticked,
         )
         for one in seated

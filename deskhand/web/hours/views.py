@@ -139,7 +139,8 @@ def _bars(request: AccountRequest, member: Member, now: datetime) -> tuple[Bar, 
     """What they hold and may hold (R-CAP-10)."""
     if not plans.has_feature(request.account, Feature.CAPACITY):
         return ()
-    return bars_of(capacity.holds_of(request.account.pk, [member.user_id], now)[member.user_id])
+    holds = capacity.holds_of(request.account.pk, [member.user_id], now)[member.user_id]
+    return bars_of(holds, weighs=capacity.binding(request.account.pk).weighs)
 
 
 def _whose_week(account_id: int, user_id: int) -> tuple[bool, bool]:

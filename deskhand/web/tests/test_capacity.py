@@ -94,6 +94,19 @@ def test_the_table_tells_what_each_holds(office, client):
     assert "3/2" in picker
 
 
+def test_where_tickets_are_weighed_what_each_holds_is_told_in_points(office, client, wired):
+    """R-CAP-10"""
+    bob, ticket = office.world.bob, office.mail()
+    client.post(f"/inbox/all-open/{ticket.pk}/owner", {"owner": f"user:{bob.pk}"})
+    client.post(f"{EFFORT}/save", {"weighs": "on", "type-EMAIL_OTHER": "6"})
+    counted(office)
+    assert "6 points no limit" in page_of(client, PAGE)
+
+    set_limits(office, bob, total=9)
+    assert "6/9 points" in page_of(client, PAGE)
+    assert "6/9 points" in page_of(client, f"/settings/availability/people/{bob.pk}")
+
+
 def test_ones_limits_are_filled_in_to_be_changed(office, client):
     set_limits(office, office.world.bob, measure=Measure.BY_TYPE, by_type={"CALL": 4}, share=30)
 

@@ -96,6 +96,8 @@ def test_an_agent_hands_over_all_open_tickets_with_a_comment_each(office, grace,
         assert told.count() == 1
     shown = texts(grace.get("/settings/availability"))
     assert "2 tickets handed over: Bob Noyce" in shown
+    read = texts(grace.get(f"/inbox/all-open/{mine[0]}"))
+    assert "Grace Hopper Internal comment" in read
     assert re.search(r"1 ticket was not changed\. #\d+ Question \d+: It is closed\.", shown)
 
 
