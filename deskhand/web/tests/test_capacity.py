@@ -125,7 +125,7 @@ def test_ones_limits_are_filled_in_to_be_changed(office, client):
         ({"total": "many"}, "Give a whole number from 0 up, or leave it empty."),
         ({"total": "999999"}, "Give a whole number from 0 to 100000."),
         ({"share": "0"}, "A share is 1 to 100 percent."),
-        ({"ids": ["999999999", "x", "\x00"]}, "Tick whose limits these are first."),
+        ({"ids": ["999999999"]}, "Tick whose limits these are first."),
     ],
 )
 def test_what_is_refused_is_told_where_it_was_typed(office, client, given, said):
