@@ -1,6 +1,6 @@
 """Run everything that CI runs, in stages; go on after a failure, and close with one table and one line of totals.
 
-python scripts/run_tests.py [static|mail|unit|debian|pooled|browser …]     (default: all)
+python scripts/run_tests.py [static|unit|browser|mail|debian|pooled …]     (default: all)
 """
 
 from __future__ import annotations
@@ -126,10 +126,11 @@ SPEAKING = [
 UNIT = "not browser and not mail and not faults and not slow"
 STAGES: dict[str, Callable[[Told], Result]] = {
     "static": static,
+    "unit": lambda told: pytest(UNIT, "-n", "2", "-q", told=told),
+    "browser": lambda told: pytest("browser", "-n", "2", "-q", told=told),
     "mail": lambda told: pytest(
         "(mail or faults or slow) and not browser", "-n", "2", "--dist", "loadfile", "-q", told=told
     ),
-    "unit": lambda told: pytest(UNIT, "-n", "2", "-q", told=told),
     # PostgreSQL 15, a twelfth of the tests a commit (conftest.py). One that commits nothing has one connection, so a
     # pooler before it would show nothing.
     "debian": lambda told: pytest(
@@ -139,12 +140,9 @@ STAGES: dict[str, Callable[[Told], Result]] = {
     "pooled": lambda told: pytest(
         f"{UNIT} and commits", "-n", "2", "-q", told=told, server="pgbouncer", of=SPEAKING
     ),
-    "browser": lambda told: pytest("browser", "-n", "2", "-q", told=told),
 }
 #: It waits for servers, and for time to pass, more than it computes: it runs beside the stages behind it.
 BESIDE = "mail"
-#: Its pages have ten seconds to do what is asked of them: it waits until nothing goes on beside.
-ALONE = "browser"
 
 
 def main() -> int:
@@ -156,11 +154,9 @@ def main() -> int:
             if name == BESIDE and name != wanted[-1]:
                 print(f"\n== {name} goes on beside what follows", flush=True)
                 beside = another.submit(run, name, log)
-                continue
-            if name == ALONE and beside is not None:
-                beside.result()
-            print(f"\n== {name}", flush=True)
-            ran[name] = run(name)
+            else:
+                print(f"\n== {name}", flush=True)
+                ran[name] = run(name)
         if beside is not None:
             ran[BESIDE] = beside.result()
             log.seek(0)
