@@ -12,6 +12,7 @@ from deskhand.desk import replies
 from deskhand.events.dispatch import Dispatcher
 from deskhand.kernel import clock
 from deskhand.notifications.models import Notification
+from tests.browser import states
 from tests.browser.stage import live_is_up
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume")]
@@ -278,6 +279,24 @@ def turn(page, *, away: bool) -> None:
     page.evaluate(
         "away => { window.isAway = away; document.dispatchEvent(new Event('visibilitychange')); }", away
     )
+
+
+def test_what_is_chosen_while_a_page_is_still_coming_is_not_lost(tab, office) -> None:
+    """The fields that belong to it come with the script, however late that comes."""
+    page = tab(office.world.ada)
+    states.holidays(page)
+    held, is_late = [], True
+    page.route("**/js/redraws*", lambda route: held.append(route) if is_late else route.continue_())
+    page.evaluate("location.assign('/settings/hours?late')")
+    page.wait_for_url("**late", wait_until="commit")
+    page.locator("#country").select_option("DE")
+    expect(page.locator("#region")).to_have_count(0)
+
+    is_late = False
+    for route in held:
+        route.continue_()
+
+    page.locator("#region").wait_for()
 
 
 def test_what_came_while_one_looked_elsewhere_pops_up_no_more_R_NOT_4(tab, office) -> None:
