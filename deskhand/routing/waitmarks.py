@@ -7,7 +7,7 @@ that views, filters, workflows and the API see it. Everything is done for a set 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from deskhand.crm.records import tickets
@@ -33,11 +33,12 @@ _NO_MARKS: Mapping[str, Any] = dict.fromkeys(
 )
 _ROUTING = Actor(ActorKind.ROUTING)
 _MOST = 1000  # tickets in one change
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def sort_value(urgency: int, since: datetime) -> int:
     """The lower, the sooner it is its turn: by urgency, then by when it came, in milliseconds."""
-    return urgency * 10**13 + round(since.timestamp() * 1000)
+    return urgency * 10**13 + (since - _EPOCH) // timedelta(milliseconds=1)
 
 
 def mark(account_id: int, targets: Mapping[int, Sequence[int]], now: datetime) -> None:

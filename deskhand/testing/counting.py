@@ -28,7 +28,7 @@ where (t.properties ? 'hs_in_waitlist' or w.id is not null)
   and ((t.properties->>'hs_added_to_waitlist_at')::timestamptz is distinct from w.added_at
     or (t.properties->>'hs_waitlist_sort_value')::numeric is distinct from
       coalesce(array_position(array['URGENT', 'HIGH', 'MEDIUM', 'LOW'], t.priority), 5) * 10000000000000
-      + round(extract(epoch from w.added_at) * 1000)
+      + floor(extract(epoch from w.added_at) * 1000)
     or not coalesce((t.properties->'hs_in_waitlist')::bool, false))
 """
 

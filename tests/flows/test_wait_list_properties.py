@@ -97,7 +97,7 @@ def test_who_comes_to_the_list_says_so_in_the_same_transaction_with_history(worl
     row = WaitingTicket.objects.get(ticket_id=waits)
     is_in, since, place, targets = marks(waits)
     assert (is_in, since, targets) == (True, row.added_at.isoformat(), [world.grace.pk])
-    assert place == 5 * 10**13 + round(row.added_at.timestamp() * 1000)
+    assert place == 5 * 10**13 + int(row.added_at.timestamp()) * 1000 + row.added_at.microsecond // 1000
     history = PropertyChange.objects.filter(record_id=waits, property__in=MARKS)
     assert {one.property: (one.old, one.new, one.source) for one in history} == {
         name: (None, value, "ROUTING") for name, value in zip(MARKS, marks(waits), strict=True)

@@ -181,7 +181,7 @@ def test_a_restore_killed_before_its_fence_stands_sends_nothing_again(deskhand: 
         stderr=subprocess.DEVNULL,
     )
     try:
-        give_up_at = time.monotonic() + 60
+        give_up_at = time.monotonic() + 180
         while query(elsewhere, states) == [("WAITING", 0)]:
             assert time.monotonic() < give_up_at
             time.sleep(0.2)
