@@ -27,7 +27,7 @@ from deskhand.crm.schema.types import Kind, Property
 from deskhand.kernel.calendars import zone_named
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import current_account_id, current_scope
-from deskhand.kernel.locales import babel_name
+from deskhand.kernel.locales import of_reader
 from deskhand.kernel.text import storable
 
 OWNER = "hubspot_owner_id"
@@ -283,7 +283,7 @@ def _written(day: date) -> str:
 
 
 def _language() -> str:
-    return babel_name((get_language() or "en").split("-")[0])
+    return of_reader()
 
 
 def zone() -> str:

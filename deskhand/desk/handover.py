@@ -8,9 +8,8 @@ from datetime import datetime
 from itertools import cycle
 from typing import Any, NamedTuple
 
-from babel import Locale
 from babel.dates import format_datetime, format_skeleton, format_time
-from django.utils import timezone, translation
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from deskhand.accounts import queries as people
@@ -27,7 +26,7 @@ from deskhand.events import log
 from deskhand.events.types import Actor, Cause, NewEvent
 from deskhand.kernel.database import sql
 from deskhand.kernel.errors import Invalid
-from deskhand.kernel.locales import babel_name
+from deskhand.kernel.locales import of_reader
 from deskhand.kernel.text import one_line
 
 #: The rule that new owners and comments of a hand-over name as their cause; nobody is told of these one by one.
@@ -262,7 +261,7 @@ def _asleep(snooze: Snooze | None) -> str:
 def _moment(at: datetime) -> str:
     """With the zone: others read it elsewhere."""
     local = at.astimezone(timezone.get_current_timezone())
-    locale = Locale.parse(babel_name((translation.get_language() or "en").split("-")[0]))
+    locale = of_reader()
     day = format_skeleton("yMMMd", local, locale=locale)
     return (
         f"{day}, {format_time(local, 'short', locale=locale)} {format_datetime(local, 'zzz', locale=locale)}"

@@ -13,14 +13,13 @@ from enum import Enum, auto
 from functools import cached_property
 
 from babel.dates import format_skeleton, format_time
-from babel.lists import format_list
 from django.utils.timezone import localtime
-from django.utils.translation import get_language, gettext_lazy, ngettext
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 
 from deskhand.accounts.models import Team, User
 from deskhand.kernel import clock
-from deskhand.kernel.locales import babel_name
+from deskhand.kernel.locales import listed, of_reader
 from deskhand.routing import assign, capacity, loads, replaying, ringing, strategies, waiting
 from deskhand.routing.decision import FALLBACK, Draft, Pool, Step
 from deskhand.routing.models import Decision
@@ -422,7 +421,7 @@ def _who_was_nearest(
         by_drop[drop].append(user_id)
     for drop, words in _HELP:
         if by_drop[drop]:
-            return str(words) % {"name": _one_of([names[user_id] for user_id in by_drop[drop]])}
+            return str(words) % {"name": listed([names[user_id] for user_id in by_drop[drop]], "or")}
     return ""
 
 
@@ -530,11 +529,12 @@ def _place(waits: waiting.Standing) -> str:
 
 def _when(at: datetime) -> str:
     """15:47, or 14 Nov, 15:47; in the reader's zone and language."""
-    local, locale = localtime(at), _locale()
+    local, today, locale = localtime(at), localtime(clock.now()), of_reader()
     time = format_time(local, "short", locale=locale)
-    if local.date() == localtime(clock.now()).date():
+    if local.date() == today.date():
         return time
-    return f"{format_skeleton('MMMd', local, locale=locale)}, {time}"
+    skeleton = "MMMd" if local.year == today.year else "yMMMd"
+    return f"{format_skeleton(skeleton, local, locale=locale)}, {time}"
 
 
 def _rule(pool: Pool) -> str:
@@ -568,7 +568,10 @@ def _ties(pool: Pool, choice: _Choice, names: _Names) -> Iterable[str]:
     behind = [one for one in choice.tied if one not in second and one not in later]
     for others, words in ((second, _KNOWS), (later, _waited(chosen)), (behind, _stands_first(pool))):
         if others:
-            yield str(words) % {"name": names[chosen.user_id], "others": _some(others, names)}
+            yield str(words) % {
+                "name": names[chosen.user_id],
+                "others": listed([names[one.user_id] for one in others]),
+            }
 
 
 _KNOWS = gettext_lazy("%(name)s had as much to do as %(others)s and knew the language better.")
@@ -585,24 +588,3 @@ def _stands_first(pool: Pool) -> str:
     if pool.skill_rule:
         return _("%(name)s had as much to do as %(others)s and comes first by name.")
     return _("%(name)s had as much to do as %(others)s and stands first in the rule.")
-
-
-def _some(candidates: list[Candidate], names: _Names) -> str:
-    """“Ada, Bob and Cyd”."""
-    some = _some_names([names[candidate.user_id] for candidate in candidates])
-    return format_list(some, locale=_locale())
-
-
-def _one_of(names: Sequence[str]) -> str:
-    """“Ada, Bob or Cyd”: one of them would have been enough."""
-    return format_list(_some_names(names), style="or", locale=_locale())
-
-
-def _locale() -> str:
-    return babel_name((get_language() or "en").split("-")[0])
-
-
-def _some_names(names: Sequence[str]) -> list[str]:
-    more = len(names) - NAMES_SHOWN
-    rest = [_("%(count)s more") % {"count": more}] if more > 0 else []
-    return [*names[:NAMES_SHOWN], *rest]

@@ -23,13 +23,13 @@ from deskhand.events.types import Actor
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.errors import Conflict, Invalid, NotFound
+from deskhand.kernel.locales import listed
 from deskhand.kernel.text import one_line, storable
 from deskhand.routing.models import Skill, SkillCategory, SkillRule, TeamSkill, UserSkill
 
 NAME = 100  # characters
 MOST = 1000  # skills of an account
 AT_ONCE = 100  # new ones
-NAMED = 5  # who stands in a refusal
 LANGUAGES = gettext_noop("Languages")
 
 _Row = TypeVar("_Row", bound=Model)
@@ -275,19 +275,14 @@ def why_kept(name: str, uses: Uses) -> str:
             "%(who)s have “%(skill)s”. Take it from them first.",
             len(who),
         )
-        return text % {"who": _some(who), "skill": name}
+        return text % {"who": listed(who), "skill": name}
     if uses.rules:
-        asking = _some([rule.name for rule in uses.rules])
+        asking = listed([rule.name for rule in uses.rules])
         return _("Rules ask for “%(skill)s”: %(rules)s. Change them first.") % {
             "skill": name,
             "rules": asking,
         }
     return ""
-
-
-def _some(names: Sequence[str]) -> str:
-    more = [_("%(count)s more") % {"count": len(names) - NAMED}] if len(names) > NAMED else []
-    return ", ".join([*names[:NAMED], *more])
 
 
 # ── who has them ─────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -6,11 +6,11 @@ from datetime import UTC, date, datetime, timedelta
 
 from babel import Locale
 from babel.dates import format_date, format_datetime, format_skeleton, format_time
-from django.utils import timezone, translation
+from django.utils import timezone
 from django.utils.translation import gettext, pgettext
 
 from deskhand.kernel import clock
-from deskhand.kernel.locales import babel_name
+from deskhand.kernel.locales import of_reader
 
 
 def ago(at: datetime, now: datetime | None = None) -> str:
@@ -76,8 +76,7 @@ def _local(at: datetime) -> datetime:
 
 
 def locale() -> Locale:
-    language = (translation.get_language() or "en").split("-")[0]
-    return Locale.parse(babel_name(language))
+    return Locale.parse(of_reader())
 
 
 def day(on: date) -> str:

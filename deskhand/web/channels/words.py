@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from babel.lists import format_list
-from django.utils.translation import get_language, gettext_lazy, ngettext
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 
 from deskhand.accounts import plans
 from deskhand.accounts.models import Team, User
@@ -17,15 +16,13 @@ from deskhand.channels.email.trial import Outcome
 from deskhand.delivery.relays import default_relay
 from deskhand.desk.models import ChannelAccount
 from deskhand.kernel.errors import DeskhandError
-from deskhand.kernel.locales import babel_name
+from deskhand.kernel.locales import listed
 from deskhand.routing import agents, matrix, skill_sets
 from deskhand.routing.matrix import Offer
 from deskhand.routing.models import RoutingRule
 from deskhand.routing.types import Option, Strategy
 from deskhand.web import times
 from deskhand.web.channels.rows import Said
-
-NAMES_SHOWN = 4
 
 TO_PEOPLE = {
     (Strategy.LOAD_BALANCED, True): gettext_lazy("New mail goes to %(names)s, load balanced, available people only."),
@@ -82,17 +79,8 @@ CAUSES = {
 }  # fmt: skip
 
 
-def names_in(names: Sequence[str]) -> str:
-    """“Ada, Grace and Bob” in the reader's language; of many, the first few."""
-    language = (get_language() or "en").split("-")[0]
-    shown = list(names[:NAMES_SHOWN])
-    if len(names) > NAMES_SHOWN:
-        shown.append(_("%(count)s more") % {"count": len(names) - NAMES_SHOWN})
-    return format_list(shown, locale=babel_name(language))
-
-
 class Named:
-    """The names of all that some rules mention: three queries at most, however many rules."""
+    """The names of all that some rules mention: four queries at most, however many rules."""
 
     def __init__(self, account_id: int, rules: Sequence[RoutingRule]) -> None:
         users = {one for rule in rules for one in (*rule.user_ids, *rule.fallback_user_ids)}
@@ -137,7 +125,7 @@ def _of_calls(rule: RoutingRule, names: Sequence[str]) -> Iterator[str]:
     if rule.option != Option.USERS_AND_TEAMS or not names:
         yield _("Nobody is rung: callers may leave a message.")
     else:
-        facts = {"names": names_in(names), "num": rule.ring_seconds}
+        facts = {"names": listed(names), "num": rule.ring_seconds}
         if rule.ring_all:
             text = ngettext(
                 "Calls ring %(names)s all at once, for %(num)s second.",
@@ -163,11 +151,11 @@ def _besides(rule: RoutingRule, offer: Offer, named: Named) -> Iterator[str]:
     fallback = named.of(rule.fallback_team_ids, rule.fallback_user_ids)
     if rule.option == Option.AI_AGENT:
         if fallback:
-            yield _("What it can't answer goes to %(names)s.") % {"names": names_in(fallback)}
+            yield _("What it can't answer goes to %(names)s.") % {"names": listed(fallback)}
         else:
             yield _("What it can't answer stays unassigned until somebody takes it.")
     elif fallback and picks:
-        yield _("If nobody can take it: %(names)s.") % {"names": names_in(fallback)}
+        yield _("If nobody can take it: %(names)s.") % {"names": listed(fallback)}
     if offer.mails_owner and rule.option == Option.CONTACT_OWNER and rule.only_available:
         yield _("An owner who is away gets it by email.")
     if rule.sticky_hours and picks:
@@ -206,9 +194,9 @@ def _whom(rule: RoutingRule, names: Sequence[str], is_mail: bool) -> str:
         return _("New mail goes to nobody: all whom the rule names are gone.") if is_mail else _("New tickets go to nobody: all whom the rule names are gone.")  # fmt: skip
     if rule.option == Option.TEAMS:
         text = _("New mail goes to %(names)s, without an owner.") if is_mail else _("New tickets go to %(names)s, without an owner.")  # fmt: skip
-        return text % {"names": names_in(names)}
+        return text % {"names": listed(names)}
     ways = TO_PEOPLE if is_mail else TICKETS_TO_PEOPLE
-    return str(ways[Strategy(rule.strategy), rule.only_available]) % {"names": names_in(names)}
+    return str(ways[Strategy(rule.strategy), rule.only_available]) % {"names": listed(names)}
 
 
 # ── servers ──────────────────────────────────────────────────────────────────────────────────────────────────────────
