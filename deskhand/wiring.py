@@ -354,12 +354,16 @@ def route_again(account_id: int, events: Sequence[Event]) -> None:
     waits, cause = _who_is_asked_for(account_id, events, now)
     routed = (*answered, *reopened, *waits)
     assign.hold(account_id, {*new, *nobodys, *ended, *(one.ticket_id for one in routed)})
-    waitmarks.leave(account_id, ended, now)
-    _give(assign.route(account_id, answered, now, after_workflows=None), answers, now, is_over=True)
     lost = [one for one in reopened if one.leaving]
     ownerless = [one for one in reopened if one.leaving is None]
-    _give(assign.route(account_id, ownerless, now, after_workflows=None), open_again, now)
+    if sum(map(bool, (answered, lost, ownerless, new, nobodys, waits))) > 1:
+        loads.lock(account_id, loads.TYPES)
+    waitmarks.leave(account_id, ended, now)
+    _give(assign.route(account_id, answered, now, after_workflows=None), answers, now, is_over=True)
     _give(assign.route(account_id, lost, now, after_workflows=None), open_again, now, is_over=True)
+    # What has left somebody counts for who got it, before the others are given away.
+    loads.reconcile(account_id, [one.ticket_id for one in (*answered, *lost)], now)
+    _give(assign.route(account_id, ownerless, now, after_workflows=None), open_again, now)
     _route_ready(account_id, new, now)
     if nobodys:
         asked = waiting.as_they_stand(account_id, nobodys)
@@ -412,7 +416,7 @@ def _who_is_asked_for(
     another owner, where that one gets its tickets (R-ROUTE-60)."""
     come = [e for e in events if e.kind in FREEING or _has_come(e) or _is_of_another_plan(e)]
     lighter = [] if come else [e for e in events if _makes_room(e)]
-    owned = {} if come else {e.object_id: e.id for e in events if _has_another_owner(e)}
+    owned = {} if come else {pk: e.id for e in events if (pk := _gets_another_owner(e))}
     if not (come or lighter or owned) or not waiting.is_anybody(account_id):
         return [], None
     if come or (lighter and capacity.binding(account_id).has_limits):
@@ -460,12 +464,15 @@ def _makes_room(event: Event) -> bool:
     return bool(MAKING_ROOM & set(changes)) or bool(changes.get("hubspot_owner_id", [None])[0])
 
 
-def _has_another_owner(event: Event) -> bool:
-    """A contact has an owner now who may take their tickets, or has got tickets with an owner's contact in a merge."""
+def _gets_another_owner(event: Event) -> int | None:
+    """The contact whose tickets may be for another owner now: their own, or that of whom they were merged with or parted
+    from."""
     if event.object_type != "contact":
-        return False
+        return None
+    if event.kind == "contact.unmerged":
+        return int(event.data["after"]["parted"])
     _before, owner = (event.data.get("changes") or {}).get("hubspot_owner_id", (None, None))
-    return bool(owner) or event.kind == "contact.merged"
+    return event.object_id if owner or event.kind == "contact.merged" else None
 
 
 def _is_of_another_plan(event: Event) -> bool:

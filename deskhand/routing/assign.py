@@ -75,9 +75,8 @@ def route(
         due = [ticket for ticket in tickets if _is_due(rules, ticket, after_workflows)]
         locked = _lock_tickets(account_id, [ticket.ticket_id for ticket in due])
         due = [
-            replace(
-                ticket, is_handed_off=is_retry or locked[ticket.ticket_id].is_handed_off
-            )  # who waits waits for people
+            # Who waits waits for people.
+            replace(ticket, is_handed_off=is_retry or locked[ticket.ticket_id].is_handed_off)
             for ticket in due
             if ticket.ticket_id in locked and _is_meant(rules, ticket, locked)
         ]
@@ -85,9 +84,8 @@ def route(
         if not due:
             return []
         leaving = {ticket.ticket_id for ticket in due if ticket.leaving}
-        if any(
-            one.leaving and not one.leaving.is_reopened for one in due
-        ):  # from who is away to nobody who is
+        # From who is away to nobody who is.
+        if any(one.leaving and not one.leaving.is_reopened for one in due):
             rules = {channel: replace(rule, only_available=True) for channel, rule in rules.items()}
         has_owner = frozenset(pk for pk, one in locked.items() if one.owner_id and pk not in leaving)
         to_pick = [t for t in due if _may_pick(rules, t) and t.ticket_id not in has_owner]

@@ -224,9 +224,8 @@ def _check_seats(account_id: int, user_ids: Sequence[int]) -> None:
     lacking = sorted(set(user_ids) - people.can_own(account_id, user_ids)) if user_ids else []
     if lacking:
         own = Membership.objects.filter(account_id=account_id, user_id__in=lacking)
-        names = dict(
-            own.values_list("user_id", "user__name")
-        )  # nobody else's: who is a stranger is told by number
+        # Nobody else's names: who is a stranger is told by number.
+        names = dict(own.values_list("user_id", "user__name"))
         is_seated = own.filter(has_seat=True).count() == len(lacking)
         raise Invalid(
             _("Routing gives nothing to %(names)s, so there is nothing to limit: only active people with a seat can be given tickets.")

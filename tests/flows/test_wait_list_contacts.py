@@ -91,10 +91,14 @@ def test_nobody_is_asked_who_is_away_or_when_the_owner_is_only_taken_from_it(off
     [waits] = arrive(office.channel, alan)
 
     give(office.ada.pk, alan)
-    give(None, alan)
 
     assert owner_of(waits) is None
     assert WaitingTicket.objects.filter(ticket_id=waits).exists()
+    nobodys = {"changes": {"hubspot_owner_id": [office.ada.pk, None]}}
+    taken = Event("contact.assigned", "contact", alan.pk, 2, SYSTEM, clock.now(), nobodys, id=1)
+    with CaptureQueriesContext(connection) as made:
+        wiring.route_again(office.account.pk, [taken])
+    assert len(made) == 0
 
 
 def test_what_is_merged_into_a_contact_with_an_owner_is_asked_for(office):
@@ -104,6 +108,25 @@ def test_what_is_merged_into_a_contact_with_an_owner_is_asked_for(office):
     [waits] = arrive(office.channel, alias)
 
     joining.join("contact", known.pk, alias.pk, by=SYSTEM)
+    tell()
+
+    assert owner_of(waits) == office.grace.pk
+
+
+def test_what_goes_back_to_a_contact_that_is_parted_again_is_asked_for(office):
+    """R-ROUTE-60, R-MERGE-8: it waited for the owner of whom its contact was a part, who is away."""
+    known, alias = person("Ada's"), person("Grace's")
+    give(office.ada.pk, known)
+    give(office.grace.pk, alias)
+    availability.set_by_hand(office.account.pk, office.grace.pk, Status.AWAY, by=SYSTEM)
+    [waits] = arrive(office.channel, alias)
+    joined = joining.join("contact", known.pk, alias.pk, by=SYSTEM)
+    tell()
+    availability.set_by_hand(office.account.pk, office.grace.pk, Status.AVAILABLE, by=SYSTEM)
+    tell()
+    assert owner_of(waits) is None
+
+    joining.part(joined.pk, by=SYSTEM)
     tell()
 
     assert owner_of(waits) == office.grace.pk

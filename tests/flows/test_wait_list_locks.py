@@ -12,6 +12,7 @@ import pytest
 from django.db import connection
 
 from deskhand import wiring
+from deskhand.accounts import users
 from deskhand.crm.records import tickets
 from deskhand.crm.records.models import Ticket
 from deskhand.crm.records.tickets import NewTicket
@@ -21,9 +22,10 @@ from deskhand.events import dispatch
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock, timers
 from deskhand.kernel.database.scope import account_scope
+from deskhand.kernel.database.scope import settle as run_hooks
 from deskhand.kernel.timers import DueTimer
-from deskhand.routing import availability, rules, waiting
-from deskhand.routing.models import RoutingRule
+from deskhand.routing import availability, capacity, loads, rules, waiting
+from deskhand.routing.models import Capacity, RoutingRule
 from deskhand.routing.types import Option, Status
 from deskhand.testing.counting import assert_counted, assert_listed
 from deskhand.testing.fixtures import NOON
@@ -139,6 +141,49 @@ def test_all_that_is_routed_after_commit_is_held_before_any_type(wired):
         assert set(Ticket.objects.values_list("owner_id", flat=True)) == {world.grace.pk}
     assert_counted()
     assert_listed()
+
+
+@pytest.fixture
+def back_and_waiting(world, wired):
+    """One batch tells of a ticket that is open again, of somebody who can't own it any more, and that Grace, who may have one,
+    has come; another ticket waits for her."""
+    account_id = world.account.pk
+    keep_a_list(world, world.channel)
+    opened, waits = arrive(world.channel, "Opened", "Waits")
+    tickets.assign(opened, owner_id=world.bob.pk, by=SYSTEM)
+    tickets.move(opened, to=world.stage("Closed"), by=SYSTEM)
+    users.set_seat(account_id, world.bob.pk, has_seat=False, by=SYSTEM)
+    capacity.set_limits(account_id, [world.grace.pk], total=1, by=SYSTEM)
+    run_hooks()
+    while dispatch.Dispatcher().run_once():
+        pass
+    tickets.move(opened, to=world.stage("New"), by=SYSTEM)
+    availability.set_by_hand(account_id, world.grace.pk, Status.AVAILABLE, by=SYSTEM)
+    run_hooks()
+    return world, opened, waits, dispatch.unheard(account_id, 100)
+
+
+def test_all_types_are_locked_first_where_several_kinds_are_routed(back_and_waiting, monkeypatch):
+    """R-ROUTE-26: each call would lock those of its own tickets, whatever the others hold."""
+    world, _opened, _waits, events = back_and_waiting
+    Capacity.objects.all().delete()  # who has a total limit has all types locked anyway
+    asked = []
+    monkeypatch.setattr(loads, "lock", lambda account_id, types: asked.append(set(types)))
+
+    wiring.route_again(world.account.pk, events)
+
+    assert asked[0] == set(loads.TYPES)
+    assert len(asked) > 1
+
+
+def test_what_goes_from_one_to_another_counts_before_the_next_is_given_away(back_and_waiting):
+    """R-CAP-6: within one transaction, too."""
+    world, opened, waits, events = back_and_waiting
+
+    wiring.route_again(world.account.pk, events)
+
+    assert Ticket.objects.get(pk=opened).owner_id == world.grace.pk
+    assert Ticket.objects.get(pk=waits).owner_id is None
 
 
 def test_each_kind_of_timer_has_a_transaction_of_its_own(world, monkeypatch):
