@@ -25,7 +25,7 @@ class Offer:
     strategies: tuple[Strategy, ...] = (Strategy.LOAD_BALANCED,)
     #: The box "available people only"; without it they alone are asked.
     has_box: bool = False
-    #: Others to ask, a waiting list, and who has the contact already.
+    #: Others to ask, a wait-list, and who has the contact already.
     has_fallback: bool = True
     has_hours: bool = False  # R-ROUTE-81, R-ROUTE-90
     rings: bool = False  # people are rung first; who answers gets the ticket (R-ROUTE-94)

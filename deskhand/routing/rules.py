@@ -148,7 +148,7 @@ def _check_offer(kind: str, rule: RoutingRule) -> None:
         (is_rung and not offer.rings, "ring_seconds", _("Nobody is rung on this kind of channel."),
          _("Leave out what is about calls.")),
         (is_more and not offer.has_fallback, "fallback_user_ids", _("A call that nobody answers goes to voicemail."),
-         _("Leave out whom to ask next, waiting lists and workflows.")),
+         _("Leave out whom to ask next, wait-lists and workflows.")),
     )  # fmt: skip
     for is_wrong, field, message, hint in wrong:
         if is_wrong:
@@ -197,8 +197,8 @@ def _check_landing(minutes: int, wait_list: bool) -> None:
         )  # fmt: skip
     if minutes and not wait_list:
         raise Invalid(
-            _("Without a waiting list there is nothing to share out in the morning."), field="landing_minutes", value=minutes,
-            hint=_("Keep a waiting list, or choose 0."),
+            _("Without a wait-list there is nothing to share out in the morning."), field="landing_minutes", value=minutes,
+            hint=_("Keep a wait-list, or choose 0."),
         )  # fmt: skip
 
 

@@ -117,7 +117,8 @@ def _portal_url(request: HttpRequest) -> str:
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if isinstance(exception, TooManyFieldsSent):
         words = _(
-            "So many rows at once need JavaScript. Nothing was changed. Go back and tick at most %(count)s."
+            "This form has more fields than one request may have. Nothing was changed."
+            " In a list without JavaScript, go back and tick at most %(count)s rows."
         )
         return problem_page(request, 413, words % {"count": ROWS})
     if isinstance(exception, TOO_LARGE):

@@ -68,14 +68,14 @@ def page(request: AccountRequest) -> HttpResponse:
 
 
 def _page(
-    request: AccountRequest, form: LimitForm, ticked: Collection[int], status: int = 200
+    request: AccountRequest, form: LimitForm, chosen: Collection[int], status: int = 200
 ) -> HttpResponse:
     seated = people.seated_members(request.account.pk)
-    lines = _lines(request.account.pk, seated, ticked)
+    lines = _lines(request.account.pk, seated, chosen)
     return show(request, KEY, status, lines=lines, form=form)
 
 
-def _lines(account_id: int, seated: list[Member], ticked: Collection[int]) -> list[Line]:
+def _lines(account_id: int, seated: list[Member], chosen: Collection[int]) -> list[Line]:
     """A fixed number of queries."""
     ids = [one.user_id for one in seated]
     holds, limits = capacity.holds_of(account_id, ids, clock.now()), capacity.limits_of(account_id, ids)
@@ -84,7 +84,7 @@ def _lines(account_id: int, seated: list[Member], ticked: Collection[int]) -> li
         Line(
             one.user_id, Person.named(one.name), one.name, f"{reverse('capacity')}?who={one.user_id}#limits",
             bars_of(holds[one.user_id], weighs=weighs), limits[one.user_id].share if one.user_id in limits else 100,
-            one.user_id in ticked,
+            one.user_id in chosen,
         )
         for one in seated
     ]  # fmt: skip

@@ -216,7 +216,7 @@ def _with_error(one: Input, wrong: str, error: str) -> Input:
 
 def _checks(typed: Typed, offer: Offer) -> tuple[Check, ...]:
     told = (
-        ("wait_list", _("Keep a waiting list"), _("What nobody could take goes to the first who becomes available, the most urgent and oldest first.")),
+        ("wait_list", _("Keep a wait-list"), _("What nobody could take goes to the first who becomes available, the most urgent and oldest first.")),
         ("include_extra_members", _("Extra members too"), _("Otherwise only people whose main team it is get tickets through a team.")),
         ("include_nested_teams", _("Nested teams too"), _("The teams below a chosen team count as chosen.")),
         ("after_workflows", _("Workflows first"), _("Workflows may set the owner; routing fills in what they leave empty.")),

@@ -23,8 +23,8 @@ from deskhand.desk import views as desk_views
 from deskhand.events.types import Actor
 from deskhand.kernel import clock
 from deskhand.kernel.errors import Invalid
-from deskhand.web import moving
-from deskhand.web.asked import number, numbers
+from deskhand.web import moving, ticked
+from deskhand.web.asked import number
 from deskhand.web.holders import words_for
 from deskhand.web.inbox import common
 from deskhand.web.inbox import page as pages
@@ -192,7 +192,7 @@ def undo(request: AccountRequest, view: str) -> HttpResponse:
     """Take back what one did to the tickets `ids` at the moment `at`; what changed again since stays."""
     policy.require(request.viewer, Action.OPEN_HELP_DESK)
     desk_views.view_of(request.viewer, view)
-    ids = numbers(request.POST.getlist("ids"), "ids")
+    ids = ticked.ids_of(request.POST)
     reach = policy.visible(request.viewer, "ticket", Verb.EDIT).q()
     mine = Ticket.objects.filter(reach, account_id=request.viewer.account_id, pk__in=ids)
     back = moving.taken_back(request.viewer, "ticket", list(mine.values_list("pk", flat=True)), request.POST.get("at", ""))  # fmt: skip

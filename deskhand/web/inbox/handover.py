@@ -115,7 +115,9 @@ def _page(request: AccountRequest, given: QueryDict, refusal: Invalid | None = N
 def _too_many(ids: Sequence[int]) -> str:
     if len(ids) <= handover.MOST:
         return ""
-    return _("Hand over at most %(count)s tickets at once.") % {"count": handover.MOST}
+    return _("These are the %(count)s that can be handed over at once. More are open.") % {
+        "count": handover.MOST
+    }
 
 
 def _of(request: AccountRequest, given: QueryDict) -> int | None:

@@ -72,7 +72,7 @@ RULES = {
     FOLLOW_UP: gettext_lazy("the customer replied to a closed ticket"),
     "chosen_with_reply": gettext_lazy("chosen while sending"),
     "channel_routing": gettext_lazy("the channel's routing"),
-    waitmarks.RULE: gettext_lazy("the waiting list"),
+    waitmarks.RULE: gettext_lazy("the wait-list"),
     "taken_back": gettext_lazy("taken back"),
     "run_undone": gettext_lazy("an automation taken back"),
     TAG_RULE: gettext_lazy("the rule of a tag"),

@@ -245,7 +245,7 @@ def test_the_history_names_routing_and_who_answered_in_words(office, sign_in, cl
         for one in (ticket, call)
     )
 
-    assert "In wait-list: Yes the waiting list" in waits
+    assert "In wait-list: Yes the wait-list" in waits
     assert "Owner: Bob Noyce Bob Noyce" in called
     assert not re.search(r"[a-z]_[a-z]", waits + called)
 

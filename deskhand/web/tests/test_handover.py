@@ -351,7 +351,7 @@ def test_who_has_more_than_go_at_once_is_told(office, grace, theirs, monkeypatch
 
     page = texts(grace.get(PAGE, of))
 
-    assert "3 open tickets Hand over at most 3 tickets at once." in page
+    assert "3 open tickets These are the 3 that can be handed over at once. More are open." in page
     assert "Hand over 3 open tickets" in texts(grace.get("/settings/availability"))
 
 

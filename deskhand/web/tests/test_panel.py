@@ -13,13 +13,10 @@ from deskhand.crm.pipelines.models import StageState
 from deskhand.crm.pipelines.pipelines import NewStage
 from deskhand.crm.records import tickets
 from deskhand.crm.records.models import PropertyChange, Ticket
-from deskhand.crm.records.store import Change
 from deskhand.crm.schema import layouts, properties
-from deskhand.crm.schema.defaults import IN_WAIT_LIST
 from deskhand.crm.schema.types import Kind
-from deskhand.events.types import SYSTEM, Actor, ActorKind
+from deskhand.events.types import SYSTEM
 from deskhand.kernel import clock
-from deskhand.routing import waitmarks
 from deskhand.routing.models import Decision
 from deskhand.routing.types import Reason
 from deskhand.web.tests.conftest import queries_of, selected
@@ -400,12 +397,3 @@ def test_an_owner_whom_the_decision_does_not_explain_is_not_passed_off_as_explai
     with office.inside():
         tickets.assign(ticket.pk, owner_id=office.world.ada.pk, by=SYSTEM)
     assert f"Ada Lovelace {later} Nobody was assigned" in texts(client.get(page))
-
-
-def test_the_history_names_the_waiting_list_in_words(client, office, ticket) -> None:
-    """R-ROUTE-52, R-ROUTE-70"""
-    came = Change(ticket.pk, {IN_WAIT_LIST: True}, rule=waitmarks.RULE)
-    with office.inside():
-        tickets.change_many([came], by=Actor(ActorKind.ROUTING))
-
-    assert "In wait-list: Yes the waiting list" in texts(client.get(f"/inbox/all-open/{ticket.pk}/history"))

@@ -83,7 +83,7 @@ def test_without_scripts_what_fits_is_done_and_more_is_told(client, many):
     assert "900 tickets: Low" in texts(answer)
     refused = client.post(BULK, {"ids": many, "priority": "HIGH"})
     assert refused.status_code == 413
-    assert "Go back and tick at most 900." in texts(refused)
+    assert "go back and tick at most 900 rows." in texts(refused)
     assert not Ticket.objects.filter(priority="HIGH").exists()
 
 

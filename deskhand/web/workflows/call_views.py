@@ -13,10 +13,10 @@ from deskhand.automation import access, history, hooks
 from deskhand.automation.history import Named
 from deskhand.automation.models import CallState, HookCall
 from deskhand.kernel.text import whole
+from deskhand.web import ticked
 from deskhand.web.choices import Choice
 from deskhand.web.inbox.rows import Label
 from deskhand.web.middleware import AccountRequest
-from deskhand.web.people import reading
 from deskhand.web.workflows import told, ways
 from deskhand.web.workflows.history_views import one_page, seen
 from deskhand.web.workflows.list_views import back, editable
@@ -78,9 +78,7 @@ def _line(call: HookCall, record: RecordName | None, *, may_read: bool) -> CallL
 def again(request: AccountRequest, workflow_id: int) -> HttpResponse:
     """`do=all` that could not be used, or those in `ids`."""
     workflow = editable(request, workflow_id)
-    ids = (
-        None if request.POST.get("do") == "all" else reading.numbers(request.POST, "ids")[: hooks.MOST_AGAIN]
-    )
+    ids = None if request.POST.get("do") == "all" else ticked.ids_of(request.POST, hooks.MOST_AGAIN)
     number = hooks.repeat(workflow, ids, by=request.user.pk)
     said = ngettext("%(num)s call is read again.", "%(num)s calls are read again.", number) % {"num": number}
     messages.success(request, said if number else _("There was nothing to do."))

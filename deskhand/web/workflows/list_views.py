@@ -17,12 +17,12 @@ from deskhand.events.types import Actor
 from deskhand.kernel import clock
 from deskhand.kernel.errors import Conflict, Forbidden, Invalid
 from deskhand.kernel.text import whole
+from deskhand.web import ticked
 from deskhand.web.asked import way_back
 from deskhand.web.choices import Choice
 from deskhand.web.frame import shell
 from deskhand.web.jinja import go_to, render, wants_fragment
 from deskhand.web.middleware import AccountRequest
-from deskhand.web.people import reading
 from deskhand.web.refusals import status_of, words_of
 from deskhand.web.workflows import lists, ways
 from deskhand.web.workflows.rows import Asking, Details
@@ -133,7 +133,7 @@ def many(request: AccountRequest) -> HttpResponse:
     access.require_open(request.viewer, request.account)
     policy.require(request.viewer, policy.Action.EDIT_WORKFLOWS)
     account_id = request.viewer.account_id
-    chosen = reading.numbers(request.POST, "ids")[:AT_ONCE]
+    chosen = ticked.ids_of(request.POST, AT_ONCE)
     found = list(Workflow.objects.filter(account_id=account_id, pk__in=chosen, archived_at=None))
     if not found:
         messages.info(request, _("Choose workflows first."))

@@ -21,10 +21,10 @@ from deskhand.kernel.errors import Conflict
 from deskhand.kernel.text import whole
 from deskhand.notifications import reading as notices
 from deskhand.notifications.types import Kind
+from deskhand.web import ticked
 from deskhand.web.frame import shell
 from deskhand.web.jinja import render
 from deskhand.web.middleware import AccountRequest
-from deskhand.web.people import reading
 from deskhand.web.workflows import lists, told, ways, words
 from deskhand.web.workflows.editor.path import Line, path_of
 from deskhand.web.workflows.editor.rows import RunPathPage
@@ -38,7 +38,7 @@ def runs_do(request: AccountRequest, workflow_id: int) -> HttpResponse:
     """`do` says what with the runs in `ids`: leave, go or again; "all" runs all that failed once more, "recalculate" gives
     all who wait in the delay `step` the time that it says now (R-DELAY-11)."""
     workflow = editable(request, workflow_id)
-    ids = reading.numbers(request.POST, "ids")[: again.MOST]
+    ids = ticked.ids_of(request.POST, again.MOST)
     match request.POST.get("do"):
         case "leave":
             mine = history.reached(request.viewer, workflow, ids, Verb.EDIT)

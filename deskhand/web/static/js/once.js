@@ -1,6 +1,6 @@
 // A form is sent once: pressed again while it is under way, by a double click, it stays where it is. The button is not
 // switched off, for its name and value go along. What a script sends to have a form drawn anew is not held back.
-const STOPPED = 30_000; // milliseconds, for a page that was asked for and did not come: somebody stopped it
+const STOPPED = 5_000; // milliseconds, for a page that was asked for and did not come: somebody stopped it, or stayed
 
 const underWay = new Set();
 const isDrawnAnew = (button) => button?.name === "redraw";
@@ -21,7 +21,7 @@ addEventListener("submit", (event) => {
 addEventListener("pageshow", () => underWay.clear());
 
 // With htmx, which else sends the second one after the first; a button in a form may have an address of its own.
-const formOf = ({ sourceElement }) => sourceElement.closest("form") ?? sourceElement;
+const formOf = ({ request, sourceElement }) => request.form ?? sourceElement;
 const isPressed = ({ request, sourceEvent }) => request.method === "POST" && ["submit", "click"].includes(sourceEvent?.type) && !isDrawnAnew(request.submitter);
 
 document.addEventListener("htmx:config:request", (event) => {
@@ -29,5 +29,8 @@ document.addEventListener("htmx:config:request", (event) => {
   if (isPressed(ctx) && underWay.has(formOf(ctx))) event.preventDefault();
 });
 document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => { if (isPressed(ctx)) underWay.add(formOf(ctx)); });
-// Who is led to another page waits for it.
-document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => { if (isPressed(ctx) && !ctx.keepIndicators) underWay.delete(formOf(ctx)); });
+document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
+  if (!isPressed(ctx)) return;
+  if (ctx.keepIndicators) setTimeout(() => underWay.delete(formOf(ctx)), STOPPED); // who is led to another page waits for it
+  else underWay.delete(formOf(ctx));
+});
