@@ -97,9 +97,10 @@ class Named:
             {one.pk: one.name for one in skill_sets.sets(account_id)} if has_skills else {}
         )
 
-    def of(self, team_ids: Sequence[int], user_ids: Sequence[int]) -> list[str]:
-        teams = [self._teams[one] for one in team_ids if one in self._teams]
-        return teams + [self._users[one] for one in user_ids if one in self._users]
+    def of(self, user_ids: Sequence[int], team_ids: Sequence[int]) -> list[str]:
+        """In the order in which their turns come (R-ROUTE-33)."""
+        users = [self._users[one] for one in user_ids if one in self._users]
+        return users + [self._teams[one] for one in team_ids if one in self._teams]
 
 
 def sentence(channel: ChannelAccount, rule: RoutingRule | None, named: Named) -> str:
@@ -114,7 +115,7 @@ def sentence(channel: ChannelAccount, rule: RoutingRule | None, named: Named) ->
     if not channel.creates_tickets:
         return _("What comes in becomes a conversation without a ticket, for everybody in the inbox.")
     rule = rule or RoutingRule(option=Option.NONE)
-    names = named.of(rule.team_ids, rule.user_ids)
+    names = named.of(rule.user_ids, rule.team_ids)
     if offer.rings:
         return " ".join(_of_calls(rule, names))
     return " ".join([_whom(rule, names, is_mail), *_besides(rule, offer, named)])
@@ -148,7 +149,7 @@ def _besides(rule: RoutingRule, offer: Offer, named: Named) -> Iterator[str]:
     skills = named.skill_rules.get(rule.skill_rule_set_id or 0)
     if skills and rule.option != Option.TEAMS:  # R-SKILL-10
         yield _("Skills come first, by the rules “%(name)s”.") % {"name": skills}
-    fallback = named.of(rule.fallback_team_ids, rule.fallback_user_ids)
+    fallback = named.of(rule.fallback_user_ids, rule.fallback_team_ids)
     if rule.option == Option.AI_AGENT:
         if fallback:
             yield _("What it can't answer goes to %(names)s.") % {"names": listed(fallback)}

@@ -58,17 +58,18 @@ def page(client, url, status=200):
 
 
 def test_the_list_says_who_gets_the_mail_of_each_address(office, ada):
+    """R-ROUTE-33: people before teams, as their turns come."""
     with office.inside() as world:
         rules.set_rule(
             world.account.pk, world.channel.pk, Option.USERS_AND_TEAMS, team_ids=[world.team.pk], user_ids=[world.eve.pk],
-            fallback_user_ids=[world.ada.pk], wait_list=True, by=SYSTEM,
+            fallback_user_ids=[world.ada.pk], fallback_team_ids=[world.team.pk], wait_list=True, by=SYSTEM,
         )  # fmt: skip
 
     said = page(ada, "/settings/channels")
 
     assert "support@nordlys.example" in said
-    assert "New mail goes to Support and Eve Curie, load balanced, available people only." in said
-    assert "If nobody can take it: Ada Lovelace." in said
+    assert "New mail goes to Eve Curie and Support, load balanced, available people only." in said
+    assert "If nobody can take it: Ada Lovelace and Support." in said
     assert "What nobody can take waits for the next who becomes available." in said
 
 
@@ -308,7 +309,7 @@ def test_a_rule_is_saved_as_chosen(office, ada, at):
     assert (rule.user_ids, rule.team_ids) == ([world.bob.pk, world.ada.pk], [world.team.pk])
     assert (rule.only_available, rule.wait_list, rule.include_extra_members) == (True, True, False)
     said = page(ada, at("channel-automation"))
-    assert "New mail goes to Support, Bob Noyce and Ada Lovelace in turn, available people only." in said
+    assert "New mail goes to Bob Noyce, Ada Lovelace and Support in turn, available people only." in said
 
 
 def test_the_order_changes_without_saving(office, ada, at):
