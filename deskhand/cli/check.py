@@ -87,7 +87,13 @@ def _database() -> list[CheckMessage]:
         problems += [*_fence(), *_mailboxes(), *_quarantine(), *_outbox(), *_jobs(), *_counters()]
     else:
         hint = "Run `deskhand migrate`."
-        problems.append(Error(f"{waiting} changes to the tables are missing.", hint=hint, id="deskhand.E003"))
+        problems.append(
+            Error(
+                f"{_many(waiting, 'change to the tables is', 'changes to the tables are')} missing.",
+                hint=hint,
+                id="deskhand.E003",
+            )
+        )
     if bypasses:
         hint = "Give DATABASE_URL a role without SUPERUSER and BYPASSRLS; the walls between accounts don't bind this one."
         problems.append(
@@ -146,7 +152,7 @@ def _quarantine() -> list[CheckMessage]:
     number = held.count()
     if not number:
         return []
-    words = f"{number} mails could not be filed; the newest: {one_line(held.defer('raw')[0].outcome_detail)}"
+    words = f"{_many(number, 'mail')} could not be filed; the newest: {one_line(held.defer('raw')[0].outcome_detail)}"
     hint = "See them with `deskhand quarantine list`; try them with `deskhand quarantine again`."
     return [Warning(words, hint=hint, id="deskhand.W008")]
 
@@ -158,7 +164,7 @@ def _outbox() -> list[CheckMessage]:
 
     hint = "It is sent when the server takes it. See `deskhand outbox list`; try it at once with `deskhand outbox retry ID`."
     return [
-        Warning(f"{number} mails wait. {error}", hint=hint, id="deskhand.W009")
+        Warning(f"{_many(number, 'mail waits', 'mails wait')}. {error}", hint=hint, id="deskhand.W009")
         for error, number in queries.why_waiting().items()
     ]
 
@@ -171,7 +177,8 @@ def _jobs() -> list[CheckMessage]:
     failed = jobs.count_failed()
     if not failed:
         return []
-    words = f"{sum(failed.values())} slow jobs were given up: {', '.join(failed)}."
+    given_up = _many(sum(failed.values()), "slow job was", "slow jobs were")
+    words = f"{given_up} given up: {', '.join(failed)}."
     hint = "See why with `deskhand jobs list`; when the cause is gone, `deskhand jobs again`."
     return [Warning(words, hint=hint, id="deskhand.W010")]
 
@@ -216,7 +223,11 @@ def _repair() -> None:
 
 
 def _amounts(drift: Drift) -> str:
-    return f"{len(drift.tickets)} tickets, {len(drift.counters)} counters"
+    return f"{_many(len(drift.tickets), 'ticket')}, {_many(len(drift.counters), 'counter')}"
+
+
+def _many(number: int, one: str, several: str = "") -> str:
+    return f"{number} {one if number == 1 else several or f'{one}s'}"
 
 
 def _disk() -> list[CheckMessage]:

@@ -43,7 +43,7 @@ def test_the_check_names_them_and_the_way_out(given_up):
     [problem] = check._jobs()
 
     assert problem.id == "deskhand.W010"
-    assert "1 slow jobs were given up: tests.import." in problem.msg
+    assert "1 slow job was given up: tests.import." in problem.msg
     assert "deskhand jobs again" in problem.hint
 
 

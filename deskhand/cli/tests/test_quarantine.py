@@ -42,7 +42,7 @@ def test_a_mail_that_was_never_fetched_is_listed_until_it_is_and_never_read_in_i
     mail = InboundMail.objects.get()
     assert again.id is None
     assert f"<> -> support@desk.test  480 bytes  {WHY}" in listed
-    assert warnings == [f"1 mails could not be filed; the newest: {WHY}"]
+    assert warnings == [f"1 mail could not be filed; the newest: {WHY}"]
     assert claimed == 0
     assert (mail.state, mail.outcome, mail.attempts) == ("QUARANTINED", "fetch-again", 0)
     assert WHY in capsys.readouterr().out
