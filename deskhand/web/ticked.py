@@ -35,8 +35,8 @@ def to_enroll(object_type: str) -> str:
 
 
 def keep(request: AccountRequest, purpose: str, ids: Sequence[int]) -> None:
-    """For the page that comes next; what was ticked before for this purpose is forgotten."""
-    request.session[purpose] = list(dict.fromkeys(ids))[:MOST]
+    """`ids_of` a form for the page that comes next; what was ticked before for this purpose is forgotten."""
+    request.session[purpose] = list(ids)
 
 
 def kept(request: AccountRequest, purpose: str) -> list[int]:

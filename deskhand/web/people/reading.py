@@ -14,10 +14,7 @@ def number(given: QueryDict, name: str) -> int | None:
 
 
 def numbers(given: QueryDict, name: str) -> list[int]:
-    """Each text holds one or several with commas between; what is no number is left out."""
-    return [
-        one for text in given.getlist(name) for part in text.split(",") if (one := whole(part)) is not None
-    ]
+    return [one for text in given.getlist(name) if (one := whole(text)) is not None]
 
 
 def plain(text: str) -> str:
