@@ -99,10 +99,10 @@ def _with_access(account_id: int, members: Sequence[tuple[Any, ...]]) -> set[int
     stored = dict(sql.rows(_ROLES, [account_id, sorted(roles)])) if roles else {}
     allowed = {None: permissions.parse(None)}
     allowed |= {role_id: permissions.parse(sql.loads(value)) for role_id, value in stored.items()}
-    reaches: dict[tuple[int | None, bool], bool] = {}
+    reaches: dict[tuple[int | None, bool, bool], bool] = {}
     found = set()
     for user_id, _, has_seat, is_super_admin, role_id, _ in members:
-        kind = role_id, is_super_admin
+        kind = role_id, is_super_admin, has_seat
         if kind not in reaches:
             viewer = Viewer(
                 account_id, user_id, is_super_admin, has_seat, allowed.get(role_id, allowed[None])
