@@ -77,14 +77,8 @@ RULES = {
     "run_undone": gettext_lazy("an automation taken back"),
     TAG_RULE: gettext_lazy("the rule of a tag"),
 }
-STATUS_RULES = RULES.keys() - {
-    FOLLOW_UP,
-    "channel_routing",
-    waitmarks.RULE,
-    "taken_back",
-    "run_undone",
-    TAG_RULE,
-}
+#: What these change beside the status is told with who set them off.
+STATUS_RULES = {"status_from_reply", "status_from_sent", "reopen_on_reply", "chosen_with_reply", "hand_over"}
 _CALL = re.compile(r"(?:(?<=\s)|^)(@[\w.-]{1,100})")
 _TAGS = re.compile(r"(<[^>]*>)")
 HISTORY = 30  # lines shown
@@ -491,7 +485,7 @@ class TicketPageOf:
         """What did it: a person, a workflow, or the rule of the pipeline or channel."""
         rule = self.rules.get(change.event_id or 0)
         if change.property != "hs_pipeline_stage" and rule in STATUS_RULES:
-            rule = None  # changed along with the status, by whoever set it off
+            rule = None
         if change.actor_kind == "user" and change.actor_id in self.users and not rule:
             return str(self.users[change.actor_id].name)
         if rule == TAG_RULE:
