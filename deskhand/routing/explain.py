@@ -217,10 +217,9 @@ def _would(draft: Draft, pools: list[Pool], choice: _Choice | None, names: _Name
         case Reason.CLOSED:
             return _("Nobody would get it: the channel is closed at this hour.")
         case _:
-            drops = {drop for pool in pools for _user_id, drop in pool.sifted.dropped}
             if is_full:
                 return _("Nobody would get it: nobody who is there has room for it.")
-            if drops <= {Drop.AWAY, Drop.EXTRA_MEMBER}:
+            if _are_away(pools):
                 return _("Nobody would get it: everybody in the rule is away.")
             return _("Nobody would get it: nobody in the rule can take it.")
 
@@ -384,7 +383,7 @@ def _outcome(
         case Reason.ALL_DROPPED:
             if is_full:
                 return _("Nobody was assigned: nobody who was there had room for it.")
-            return _nobody({drop for pool in pools for _user_id, drop in pool.sifted.dropped})
+            return _nobody(pools)
 
 
 def _nearest(decision: Decision, pools: Sequence[Pool], replayed: Replay | None, names: _Names) -> str:
@@ -462,10 +461,22 @@ def _who(pool: Pool, choice: _Choice | None) -> str:
             return _("Assigned to %(name)s, drawn at random.")
 
 
-def _nobody(drops: set[Drop]) -> str:
-    if drops <= {Drop.AWAY, Drop.EXTRA_MEMBER}:
+def _are_away(pools: Iterable[Pool]) -> bool:
+    drops = {drop for pool in pools for _user_id, drop in pool.sifted.dropped}
+    return drops <= {Drop.AWAY, Drop.EXTRA_MEMBER}
+
+
+def _nobody(pools: Sequence[Pool]) -> str:
+    """A contact's owner is nobody whom the rule names (R-ROUTE-60)."""
+    asked = [pool for pool in pools if not pool.is_empty]
+    owners = [pool for pool in asked if pool.is_contact_owner]
+    if not _are_away(asked):
+        return _("Nobody was assigned: nobody in the rule could take it.")
+    if not owners:
         return _("Nobody was assigned: everybody in the rule was away.")
-    return _("Nobody was assigned: nobody in the rule could take it.")
+    if owners == asked:
+        return _("Nobody was assigned: the contact's owner was away.")
+    return _("Nobody was assigned: the contact's owner was away, and so were all others in the rule.")
 
 
 def _details(

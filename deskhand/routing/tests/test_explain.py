@@ -342,6 +342,22 @@ def test_it_says_that_all_were_away(desk):
     assert arrive(desk).headline == "Nobody was assigned: everybody in the rule was away."
 
 
+def test_an_owner_who_was_away_is_told_as_the_contacts_owner(desk):
+    """R-ROUTE-60, R-ROUTE-70: the rule names nobody but the fallback."""
+    desk.rule(option=Option.CONTACT_OWNER)
+    desk.set(AWAY, "ada", "bob")
+
+    def of_adas():
+        return arrive(desk, contact_owner_id=desk.ada).headline
+
+    assert of_adas() == "Nobody was assigned: the contact's owner was away."
+    RoutingRule.objects.update(fallback_user_ids=[desk.bob])
+    assert of_adas() == (
+        "Nobody was assigned: the contact's owner was away, and so were all others in the rule."
+    )
+    assert arrive(desk).headline == "Nobody was assigned: everybody in the rule was away."
+
+
 @pytest.mark.parametrize(
     ("option", "headline"),
     [
