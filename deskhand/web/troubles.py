@@ -24,6 +24,8 @@ NOTHING = Trouble("")
 #: "5.1.1" (RFC 3463), else the first digit of "550".
 _ENHANCED = re.compile(r"(?<![\d.])[245]\.(\d{1,3}\.\d{1,3})(?![\d.])")
 _CODE = re.compile(r"(?<![\d.])([45]\d\d)(?=[ -]|$)")
+#: What came of a call over HTTP: delivery.transports.http, kernel.http.
+_CALLED = re.compile(r"https?://\S+ (?:answered (\d{3}): |can't be reached: |did not answer properly: )")
 
 _NO_ADDRESS = gettext_lazy("The address does not exist there.")
 _NO_DOMAIN = gettext_lazy("No server takes mail for this address.")
@@ -35,6 +37,8 @@ _NOT_WANTED = gettext_lazy("The other side does not want mail from us, or takes 
 _NOT_SIGNED_IN = gettext_lazy("The mail server does not let us in.")
 _BUSY = gettext_lazy("The other side can't take it just now.")
 _REFUSED = gettext_lazy("The other side refused it.")
+_NOTHING_THERE = gettext_lazy("There is nothing at this address any more.")
+_NOT_PUBLIC = gettext_lazy("This server is not on the public internet, so it may not be asked.")
 _AWAY = gettext_lazy("The mail server does not answer.")
 _UNCLEAR = gettext_lazy("It may have arrived; it is not sent twice by itself.")
 _UNKNOWN = gettext_lazy("It could not be handed over. What is known stands below.")
@@ -60,6 +64,7 @@ _BY_CODE: dict[str, Promise] = {
     "554": _NOT_WANTED,
 }
 _BY_WORDS: tuple[tuple[re.Pattern[str], Promise], ...] = (
+    (re.compile(r"not on the public Internet"), _NOT_PUBLIC),
     (re.compile(r"may have (?:left|arrived)", re.IGNORECASE), _UNCLEAR),
     (re.compile(r"given up after", re.IGNORECASE), _TOO_LATE),
     (re.compile(r"timed? ?out|connection ?refused|unreachable|reset by|no route|name or service|getaddrinfo|Errno", re.IGNORECASE), _AWAY),
@@ -89,7 +94,7 @@ _REVIEWS: dict[str, Promise] = {
 
 
 def of_delivery(stored: str) -> Trouble:
-    """Why a message is not delivered."""
+    """Why a message is not delivered, or a call not taken."""
     if not stored.strip():
         return NOTHING
     ours = _OUR_OWN.get(stored)
@@ -97,12 +102,23 @@ def of_delivery(stored: str) -> Trouble:
 
 
 def _sentence(stored: str) -> Promise:
+    if called := _CALLED.search(stored):
+        return _of_call(called[1])
     if status := _ENHANCED.search(stored):
         found = _BY_STATUS.get(status[1]) or _BY_STATUS.get(status[1].partition(".")[0])
         return found or (_BUSY if status[0].startswith("4") else _REFUSED)
     if code := _CODE.search(stored):
         return _BY_CODE.get(code[1]) or (_BUSY if code[1].startswith("4") else _REFUSED)
     return next((words for pattern, words in _BY_WORDS if pattern.search(stored)), _UNKNOWN)
+
+
+def _of_call(status: str | None) -> Promise:
+    """None: there was no answer."""
+    if status is None:
+        return _TOO_LATE
+    if status in ("404", "410"):
+        return _NOTHING_THERE
+    return _BUSY if status == "429" or status.startswith("5") else _REFUSED
 
 
 def of_fence(stored: str) -> Trouble:

@@ -21,6 +21,7 @@ from deskhand.notifications.reaching import Tried
 from deskhand.notifications.reading import Line
 from deskhand.notifications.types import Topic
 from deskhand.notifications.wishes import Way, Ways
+from deskhand.web import troubles
 from deskhand.web.choices import Tab
 from deskhand.web.frame import unread_text
 from deskhand.web.notifications.rows import (
@@ -226,14 +227,16 @@ def _tried(tried: Tried | None) -> TriedLine | None:
         return None
     if tried.is_sent:
         return TriedLine(_("The last message was taken."), "green", tried.at)
+    why = troubles.of_delivery(tried.error)
     if tried.is_failed:
-        return TriedLine(_("The last message failed: %(why)s") % {"why": tried.error}, "red", tried.at)
+        text = _("The last message failed: %(why)s") % {"why": why.text}
+        return TriedLine(text, "red", tried.at, why.detail)
     waits = (
-        _("It will be tried again: %(why)s") % {"why": tried.error}
-        if tried.error
+        _("It will be tried again: %(why)s") % {"why": why.text}
+        if why.text
         else _("A message is on its way.")
     )
-    return TriedLine(waits, "amber", tried.at)
+    return TriedLine(waits, "amber", tried.at, why.detail)
 
 
 def may_set_defaults(viewer: Viewer, account: Account) -> bool:

@@ -70,11 +70,12 @@ class TopicLine:
 
 @dataclass(frozen=True)
 class TriedLine:
-    """What came of the last message."""
+    """What came of the last message; `detail` is what the other side said."""
 
     text: str
     tone: str
     at: datetime
+    detail: str = ""
 
 
 @dataclass(frozen=True)

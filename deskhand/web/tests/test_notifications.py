@@ -7,7 +7,10 @@ from datetime import timedelta
 
 import pytest
 from django.urls import reverse
+from django.utils import translation
+from django.utils.translation import gettext as _
 
+from deskhand import wiring
 from deskhand.accounts.models import Account, Plan, User
 from deskhand.automation import lanes
 from deskhand.automation.models import Workflow
@@ -15,12 +18,14 @@ from deskhand.channels.email import alarms
 from deskhand.crm.records import tasks, tickets
 from deskhand.crm.records.tasks import Wanted
 from deskhand.delivery import push
+from deskhand.delivery.sender import Sender
 from deskhand.desk import replies
 from deskhand.events.dispatch import Dispatcher
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock
 from deskhand.notifications import pages
 from deskhand.notifications.models import Browser, Notification
+from deskhand.testing.sites import calling_site
 from deskhand.web.tests.conftest import queries_of
 from deskhand.web.tests.test_inbox import texts
 
@@ -360,6 +365,27 @@ def test_a_chat_is_named_tried_and_forgotten_and_its_address_is_never_shown_R_NO
     assert "A message is on its way." in texts(grace.get(SETTINGS))
     grace.post(f"{SETTINGS}/chat/remove")
     assert "chat.example" not in grace.get(SETTINGS).content.decode()
+
+
+def test_why_a_message_to_a_chat_failed_is_told_in_the_readers_language_R_NOT_4(grace, office, monkeypatch):
+    """The worker that was refused speaks none."""
+    monkeypatch.setenv("ALLOW_PRIVATE_HOSTS", "127.0.0.1")
+    User.objects.filter(pk=office.world.grace.pk).update(locale="de")
+    with calling_site() as there:
+        there.says((404, {}, "no_service"))
+        grace.post(f"{SETTINGS}/chat/save", {"service": "slack", "address": f"{there.url}/services/T0"})
+        grace.post(f"{SETTINGS}/chat/try")
+        with translation.override(None):
+            Sender(wiring.transports(), threads=0).drain()
+
+        shown = texts(grace.get(SETTINGS))
+
+    with translation.override("de"):
+        why = _("There is nothing at this address any more.")
+        said = _("The last message failed: %(why)s") % {"why": why}
+    assert said in shown
+    assert "nothing at this address" not in said
+    assert f"Refused: {there.url.rpartition(':')[0]} answered 404: no_service" in shown
 
 
 def test_who_sets_or_removes_the_address_of_a_chat_is_in_the_log_R_NOT_4(grace, ada):

@@ -25,10 +25,16 @@ from deskhand.web import troubles
         ("Will be tried again: [Errno 111] Connection refused", "The mail server does not answer."),
         ("Sending stopped in the middle; it may have arrived.", "It may have arrived; it is not sent twice by itself."),
         ("Refused: This can't be a Content-ID.", "It could not be handed over. What is known stands below."),
+        ("Refused: https://chat.example answered 404: no_service 550 5.1.1", "There is nothing at this address any more."),
+        ("Refused: https://chat.example answered 403: invalid_token", "The other side refused it."),
+        ("Will be tried again: https://chat.example answered 503: Try later", "The other side can't take it just now."),
+        ("Will be tried again: https://chat.example answered 429: Slow down", "The other side can't take it just now."),
+        ("Will be tried again: https://chat.example can't be reached: Connection refused", "The other side could not be reached in time."),
+        ("Refused: chat.example is not on the public Internet.", "This server is not on the public internet, so it may not be asked."),
         ("Something else", "It could not be handed over. What is known stands below."),
     ],
 )  # fmt: skip
-def test_a_refused_mail_is_explained_by_its_code_and_shown_as_it_came(stored, sentence):
+def test_a_refused_mail_or_call_is_explained_by_its_code_and_shown_as_it_came(stored, sentence):
     assert troubles.of_delivery(stored) == troubles.Trouble(sentence, stored)
 
 
