@@ -323,8 +323,9 @@ def office(
 
 def foresee(
     account_id: int, channel_account_id: int, now: datetime, ticket_type: str = loads.MAIL
-) -> tuple[Draft, Ledger, Room]:
-    """What would become of a new ticket of this type at this moment, with the loads it was decided by (R-ROUTE-70).
+) -> tuple[Draft, Ledger, Room, bool]:
+    """What would become of a new ticket of this type at this moment, with the loads it was decided by and whether tickets
+    are weighed (R-ROUTE-70).
 
     Nothing is locked, kept or counted; the contact is one without an owner and without a past, the ticket asks for no
     skills. The number of queries is fixed.
@@ -339,13 +340,14 @@ def foresee(
         shown = ledgers[ticket_type].copy(), room.copy()
         served = _read_cycles(account_id, list(picking), is_locked=False)
         batch = Batch(
-            rules, roster, ledgers, room, served, _dice.getrandbits(62), closed=_closed(rules, now), agents=frozenset(agents.known)
+            rules, roster, ledgers, room, served, _dice.getrandbits(62), closed=_closed(rules, now), agents=frozenset(agents.known),
+            weighs=weighs,
         )  # fmt: skip
         points = (
             capacity.settings_of(account_id).points(ticket_type, channel_account_id, None) if weighs else 1
         )
         [draft] = batch.decide([(NewTicket(0, channel_account_id, ticket_type, points=points), 0)])
-        return draft, *shown
+        return draft, *shown, weighs
 
 
 def _served(account_id: int, rule_ids: Sequence[int]) -> dict[Cycle, Turns]:

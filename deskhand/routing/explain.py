@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from deskhand.accounts.models import Team, User
 from deskhand.kernel import clock
 from deskhand.kernel.locales import listed, of_reader
-from deskhand.routing import assign, capacity, loads, replaying, ringing, strategies, waiting
+from deskhand.routing import assign, loads, replaying, ringing, strategies, waiting
 from deskhand.routing.decision import FALLBACK, Draft, Pool, Step
 from deskhand.routing.models import Decision
 from deskhand.routing.replaying import Replay
@@ -108,13 +108,13 @@ def _dropped(pools: Sequence[Pool], names: _Names) -> tuple[Passed, ...]:
 
 def _full(decision: Decision, replayed: Replay, names: _Names) -> tuple[Passed, ...]:
     """Who had no room for it, with what they had (R-CAP-6)."""
-    points = _points(decision)
-    return tuple(
-        Passed(
-            user_id, names[user_id], _filled(*replayed.room.standing(user_id, replayed.ticket_type), points)
-        )
-        for user_id in replayed.full
-    )
+    return _without_room(replayed.full, replayed.room, replayed.ticket_type, _points(decision), names)
+
+
+def _without_room(
+    user_ids: Iterable[int], room: Room, ticket_type: str, points: int | None, names: _Names
+) -> tuple[Passed, ...]:
+    return tuple(Passed(pk, names[pk], _filled(*room.standing(pk, ticket_type), points)) for pk in user_ids)
 
 
 def _points(decision: Decision) -> int | None:
@@ -145,25 +145,15 @@ def foresee(
     account_id: int, channel_account_id: int, now: datetime, ticket_type: str = loads.MAIL
 ) -> Foreseen:
     """Tell what would become of a new ticket at this moment. A fixed number of queries."""
-    draft, ledger, room = assign.foresee(account_id, channel_account_id, now, ticket_type)
-    weighs = capacity.binding(account_id).weighs
+    draft, ledger, room, weighs = assign.foresee(account_id, channel_account_id, now, ticket_type)
     pools = list(draft.pools)
     names = _named(_people(pools))
     last = pools[-1].sifted.eligible if pools else ()
     able = [user_id for user_id in last if room.fits(user_id, ticket_type, draft.ticket.points)]
     eligible = dict.fromkeys(user_id for pool in pools for user_id in pool.sifted.eligible)
     full = [user_id for user_id in eligible if user_id not in able]
-    passed = (
-        *_dropped(pools, names),
-        *(
-            Passed(
-                pk,
-                names[pk],
-                _filled(*room.standing(pk, ticket_type), draft.ticket.points if weighs else None),
-            )
-            for pk in full
-        ),
-    )
+    points = draft.ticket.points if weighs else None
+    passed = (*_dropped(pools, names), *_without_room(full, room, ticket_type, points, names))
     candidates = strategies.candidates(able, ledger, room)
     takers = tuple((one.user_id, names[one.user_id], one.load) for one in candidates)
     chosen = next((one for one in candidates if one.user_id == draft.user_id), None)

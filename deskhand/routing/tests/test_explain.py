@@ -470,6 +470,8 @@ def test_foreseeing_asks_as_much_for_many_as_for_few(desk, django_assert_num_que
     desk.rule(user_ids=[desk.ada])
     with CaptureQueriesContext(connection) as few:
         explain.foresee(desk.id, MAIL, clock.now())
+    texts = [one["sql"] for one in few]
+    assert len(texts) == len(set(texts)), "nothing is asked twice"
     for n in range(12):
         desk.person(f"more{n}")
     RoutingRule.objects.update(user_ids=list(desk.users.values()))
