@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Literal
 
+from babel.dates import format_skeleton
 from babel.lists import format_list
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
@@ -28,3 +30,8 @@ def listed(names: Sequence[str], style: Literal["standard", "or"] = "standard") 
     more = len(names) - LISTED
     rest = [_("%(count)s more") % {"count": more}] if more > 0 else []
     return format_list([*names[:LISTED], *rest], style=style, locale=of_reader())
+
+
+def day(on: date, today: date) -> str:
+    """“14 Nov” in the reader's language, and of another year “14 Nov 2025”."""
+    return format_skeleton("MMMd" if on.year == today.year else "yMMMd", on, locale=of_reader())

@@ -12,14 +12,14 @@ from datetime import datetime
 from enum import Enum, auto
 from functools import cached_property
 
-from babel.dates import format_skeleton, format_time
+from babel.dates import format_time
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from deskhand.accounts.models import Team, User
 from deskhand.kernel import clock
-from deskhand.kernel.locales import listed, of_reader
+from deskhand.kernel.locales import day, listed, of_reader
 from deskhand.routing import assign, loads, replaying, ringing, strategies, waiting
 from deskhand.routing.decision import FALLBACK, Draft, Pool, Step
 from deskhand.routing.models import Decision
@@ -530,12 +530,11 @@ def _place(waits: waiting.Standing) -> str:
 
 def _when(at: datetime) -> str:
     """15:47, or 14 Nov, 15:47; in the reader's zone and language."""
-    local, today, locale = localtime(at), localtime(clock.now()), of_reader()
-    time = format_time(local, "short", locale=locale)
+    local, today = localtime(at), localtime(clock.now())
+    time = format_time(local, "short", locale=of_reader())
     if local.date() == today.date():
         return time
-    skeleton = "MMMd" if local.year == today.year else "yMMMd"
-    return f"{format_skeleton(skeleton, local, locale=locale)}, {time}"
+    return f"{day(local, today)}, {time}"
 
 
 def _rule(pool: Pool) -> str:

@@ -9,8 +9,7 @@ from babel.dates import format_date, format_datetime, format_skeleton, format_ti
 from django.utils import timezone
 from django.utils.translation import gettext, pgettext
 
-from deskhand.kernel import clock
-from deskhand.kernel.locales import of_reader
+from deskhand.kernel import clock, locales
 
 
 def ago(at: datetime, now: datetime | None = None) -> str:
@@ -66,9 +65,7 @@ def iso(at: datetime) -> str:
 
 
 def _day(at: datetime, now: datetime) -> str:
-    local = _local(at)
-    skeleton = "MMMd" if local.year == _local(now).year else "yMMMd"
-    return format_skeleton(skeleton, local, locale=locale())
+    return locales.day(_local(at), _local(now))
 
 
 def _local(at: datetime) -> datetime:
@@ -76,7 +73,7 @@ def _local(at: datetime) -> datetime:
 
 
 def locale() -> Locale:
-    return Locale.parse(of_reader())
+    return Locale.parse(locales.of_reader())
 
 
 def day(on: date) -> str:
