@@ -244,6 +244,8 @@ def route_handed_off(account_id: int, events: Sequence[Event]) -> None:
         if e.object_type == "ticket" and was_handed_off(e.data.get("changes", {}))
     }  # fmt: skip
     if causes:
+        if _from_channels(events):  # `route_new_tickets` is next
+            loads.lock(account_id, loads.TYPES)
         now = clock.now()
         asked = waiting.as_they_stand(account_id, causes)
         _give(assign.route(account_id, asked, now, after_workflows=None), causes, now)
@@ -330,14 +332,15 @@ def _route_ready(account_id: int, ready: Mapping[int, int], now: datetime) -> No
 
 
 def route_again(account_id: int, events: Sequence[Event]) -> None:
-    """AFTER_COMMIT, when all are enrolled: all that is routed after its own transaction.
+    """AFTER_COMMIT, when all are enrolled: what wakes, what is opened, and all that is routed after its own transaction.
 
     New tickets of channels that let workflows choose first (R-ROUTE-71); what customers answer whose owners are gone
     (R-ROUTE-54); what is reopened and nobody's, or of somebody who can't own it any more (R-REOPEN-3); what is taken out of
     Spam, restored, or parted from another, open and nobody's (R-CC-12, R-MERGE-8); and who waits (R-ROUTE-53).
 
-    Their tickets are found first, then all held, by id, and only then types are locked, as everywhere: who holds one of
-    them and routes another one would wait for the types, and be waited for.
+    Their tickets are found first, then all held, by id, then what others lock after a ticket (who put it off, and its
+    conversation), and only then types, as everywhere: who holds one of them and routes another one would wait for the
+    types, and be waited for.
     """
     now = clock.now()
     answers = {e.data["ticket_id"]: e.id for e in events if _is_answer(e)}
@@ -356,7 +359,9 @@ def route_again(account_id: int, events: Sequence[Event]) -> None:
     assign.hold(account_id, {*new, *nobodys, *ended, *(one.ticket_id for one in routed)})
     lost = [one for one in reopened if one.leaving]
     ownerless = [one for one in reopened if one.leaving is None]
-    if sum(map(bool, (answered, lost, ownerless, new, nobodys, waits))) > 1:
+    snoozing.hear(account_id, events)
+    opened = _open_tickets(account_id, events)  # routed when this transaction is over
+    if sum(map(bool, (answered, lost, ownerless, new, nobodys, waits, opened))) > 1:
         loads.lock(account_id, loads.TYPES)
     waitmarks.leave(account_id, ended, now)
     _give(assign.route(account_id, answered, now, after_workflows=None), answers, now, is_over=True)
@@ -559,16 +564,18 @@ def _assigned(a: Assignment) -> dict[str, Any]:
     return values | ({"owner_id": a.user_id} if a.user_id else {})
 
 
-def ticket_of_answers(account_id: int, events: Sequence[Event]) -> None:
-    """AFTER_COMMIT: who answers a mail that was sent from their record opens a ticket where the channel makes them."""
+def _open_tickets(account_id: int, events: Sequence[Event]) -> list[int]:
+    """Who answers a mail that was sent from their record opens a ticket where the channel makes them. Returns the new ones."""
     answered = {
         e.data["thread_id"]: e
         for e in events
         if e.kind == threads.RECEIVED and not e.data["ticket_id"] and not e.data["opened"] and not e.data["unverified"]
         and e.data["automatic"] == Automatic.NO and e.data["sender"] == Sender.CONTACT
     }  # fmt: skip
-    for thread_id in letters.wanting_tickets(answered):
+    return [
         conversations.make_ticket(thread_id, by=Actor(ActorKind.VISITOR, answered[thread_id].by.id))
+        for thread_id in letters.wanting_tickets(answered)
+    ]
 
 
 IN_TRANSACTION: list[log.Hook] = [
@@ -643,8 +650,6 @@ AFTER_COMMIT: list[dispatch.Subscriber] = [
     leaving.hear,
     give_hours,
     hand_on,
-    snoozing.hear,
-    ticket_of_answers,
     record_search.follow,
     message_search.follow,
     let_go_of_doors,

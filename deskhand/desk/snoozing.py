@@ -18,7 +18,6 @@ from deskhand.desk.types import Automatic
 from deskhand.events import log
 from deskhand.events.types import SYSTEM, Actor, Event, NewEvent
 from deskhand.kernel import clock, timers
-from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import Invalid, NotFound
 from deskhand.kernel.timers import DueTimer
@@ -39,14 +38,14 @@ def snooze(
     if until is not None and not at < until <= at + FARTHEST:
         raise Invalid(_("Choose a moment within the next year."), field="until", value=until.isoformat())
     account_id = current_account_id()
-    Snooze.objects.update_or_create(
-        account_id=account_id, ticket_id=ticket_id, user_id=user_id,
-        defaults={"until": until, "set_by": by.id or 0, "set_at": at},
-    )  # fmt: skip
     if until is None:
         timers.drop_timer(account_id, KIND, _key(ticket_id, user_id))
     else:
         timers.set_timer(account_id, KIND, _key(ticket_id, user_id), until)
+    Snooze.objects.update_or_create(
+        account_id=account_id, ticket_id=ticket_id, user_id=user_id,
+        defaults={"until": until, "set_by": by.id or 0, "set_at": at},
+    )  # fmt: skip
     _tell(SNOOZED, {ticket_id: {"until": until.isoformat() if until else None}}, by, at)
 
 
@@ -67,7 +66,7 @@ def on_due(account_id: int, due: Sequence[DueTimer]) -> None:
 
 
 def hear(account_id: int, events: Sequence[Event]) -> None:
-    """AFTER_COMMIT: a customer's own words wake their ticket. Safe to repeat."""
+    """A customer's own words wake their ticket. Safe to repeat."""
     heard = {event.data["ticket_id"] for event in events if _is_reply(event)}
     if heard:
         found = list(Snooze.objects.filter(account_id=account_id, ticket_id__in=heard))
@@ -84,15 +83,17 @@ def _is_reply(event: Event) -> bool:
     )
 
 
-def _end(found: Sequence[Snooze], by: Actor, at: datetime, *, is_due: bool = False) -> None:
-    if not found:
+def _end(asked: Sequence[Snooze], by: Actor, at: datetime, *, is_due: bool = False) -> None:
+    """Timers before the rest, as their loop has them; what has ended meanwhile is not told again."""
+    if not asked:
         return
     account_id = current_account_id()
-    Snooze.objects.filter(account_id=account_id, pk__in=[one.pk for one in found]).delete()
-    sql.execute(
-        "delete from kernel_timer where account_id = %s and kind = %s and key = any(%s)",
-        [account_id, KIND, [_key(one.ticket_id, one.user_id) for one in found]],
-    )
+    keys = [_key(one.ticket_id, one.user_id) for one in asked]
+    timers.hold_timers(account_id, KIND, keys)
+    own = Snooze.objects.filter(account_id=account_id, pk__in=[one.pk for one in asked])
+    found = list(own.order_by("id").select_for_update())
+    own.delete()
+    timers.drop_timers(account_id, KIND, keys)
     woken: dict[int, dict[str, Any]] = {}
     for one in found:
         data = woken.setdefault(one.ticket_id, {"users": [], "for_all": False, "due": is_due})

@@ -16,10 +16,11 @@ from deskhand.accounts import users
 from deskhand.crm.records import tickets
 from deskhand.crm.records.models import Ticket
 from deskhand.crm.records.tickets import NewTicket
+from deskhand.crm.schema.defaults import AGENT_STATUS, ESCALATED
 from deskhand.desk import inboxes
 from deskhand.desk.models import ChannelAccount
 from deskhand.events import dispatch
-from deskhand.events.types import SYSTEM, Actor
+from deskhand.events.types import SYSTEM, Actor, Event
 from deskhand.kernel import clock, timers
 from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.database.scope import settle as run_hooks
@@ -174,6 +175,35 @@ def test_all_types_are_locked_first_where_several_kinds_are_routed(back_and_wait
 
     assert asked[0] == set(loads.TYPES)
     assert len(asked) > 1
+
+
+def test_all_types_are_locked_first_where_something_is_handed_off_beside_a_new_ticket(
+    world, wired, monkeypatch
+):
+    """R-ROUTE-26, R-AI-14"""
+    keep_a_list(world, world.channel)
+    [given_up, new] = arrive(world.channel, "Given up", "New")
+    changes = {AGENT_STATUS: [None, ESCALATED]}
+    events = [
+        Event("ticket.updated", "ticket", given_up, 2, SYSTEM, clock.now(), {"changes": changes}, id=1),
+        Event(
+            tickets.CREATED,
+            "ticket",
+            new,
+            1,
+            SYSTEM,
+            clock.now(),
+            {"channel_account_id": world.channel.pk},
+            id=2,
+        ),
+    ]
+    asked = []
+    monkeypatch.setattr(loads, "lock", lambda account_id, types: asked.append(set(types)))
+
+    wiring.route_handed_off(world.account.pk, events[:1])
+    wiring.route_handed_off(world.account.pk, events)
+
+    assert asked == [{loads.MAIL}, set(loads.TYPES), {loads.MAIL}]
 
 
 def test_what_goes_from_one_to_another_counts_before_the_next_is_given_away(back_and_waiting):

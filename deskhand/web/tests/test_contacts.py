@@ -673,7 +673,7 @@ def test_the_answer_to_such_a_mail_opens_a_ticket_with_all_that_was_said(office,
             {"message_id": received.message_id, "ticket_id": None, "thread_id": received.thread_id, "opened": False, "unverified": False, "automatic": "no", "sender": "contact"},
         )  # fmt: skip
         for _told_twice in range(2):
-            wiring.ticket_of_answers(world.account.pk, [event])
+            wiring.route_again(world.account.pk, [event])
 
         ticket = Ticket.objects.get(subject="Your tent")
         assert ticket.contact_id == astrid
