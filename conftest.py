@@ -1,7 +1,9 @@
 """Fixtures for every test. What must happen before the settings are read is in deskhand/testing/session.py."""
 
 import os
+import sys
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from django.test import override_settings
@@ -59,6 +61,24 @@ def wired() -> Iterator[None]:
     wiring.connect()
     yield
     wiring.disconnect()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def entries_have_words() -> None:
+    """What the product writes into the audit log can be read there; what a test writes may be anything."""
+    from deskhand.accounts import audit
+
+    real = audit.record
+
+    def record(action: str, **facts: Any) -> Any:
+        entry = real(action, **facts)
+        if "/tests/" not in sys._getframe(1).f_code.co_filename:
+            from tests import wording  # and with it all pages
+
+            wording.require(entry)
+        return entry
+
+    audit.record = record
 
 
 @pytest.fixture(autouse=True)

@@ -150,7 +150,7 @@ def discard(workflow: Workflow, *, by: int, seen: str = "") -> None:
         _forget(held)
         uses.recheck(held)
         audit.record(
-            "workflow_draft.discarded", by=Actor.user(by), target_type="workflow", target_id=held.pk, after={"name": held.name}
+            "workflow.draft_discarded", by=Actor.user(by), target_type="workflow", target_id=held.pk, after={"name": held.name}
         )  # fmt: skip
 
 

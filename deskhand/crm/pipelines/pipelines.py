@@ -280,7 +280,8 @@ def set_rules(pipeline: Pipeline, rules: Rules, *, by: Actor) -> Pipeline:
     before, pipeline.rules = pipeline.rules, pipeline_rules.as_json(rules)
     if before != pipeline.rules:
         pipeline.save(update_fields=["rules"])
-        _changed("pipeline.updated", pipeline, by, {"rules": before}, {"rules": pipeline.rules})
+        of = {"object_type": pipeline.object_type}
+        _changed("pipeline.updated", pipeline, by, of | {"rules": before}, of | {"rules": pipeline.rules})
     return pipeline
 
 
@@ -292,7 +293,10 @@ def set_cards(pipeline: Pipeline, names: Sequence[str], *, by: Actor) -> Pipelin
     before, pipeline.card_properties = pipeline.card_properties, cards.checked(pipeline.object_type, names)
     if before != pipeline.card_properties:
         pipeline.save(update_fields=["card_properties"])
-        _changed("pipeline.updated", pipeline, by, {"cards": before}, {"cards": pipeline.card_properties})
+        of = {"object_type": pipeline.object_type}
+        _changed(
+            "pipeline.updated", pipeline, by, of | {"cards": before}, of | {"cards": pipeline.card_properties}
+        )
     return pipeline
 
 

@@ -121,7 +121,7 @@ def join(
     )  # fmt: skip
     audit.record(
         f"{object_type}.merged", by=by, target_type=object_type, target_id=primary_id,
-        before={"name": secondary.name, "address": _address(secondary)}, after={"merged": secondary_id, "joined": joined.pk},
+        after={"name": secondary.name, "address": _address(secondary), "into": primary.name, "merged": secondary_id, "joined": joined.pk},
     )  # fmt: skip
     return joined
 
@@ -159,7 +159,8 @@ def part(joined_id: int, *, by: Actor, at: datetime | None = None) -> Joined:
     joined.save(update_fields=["parted_at"])
     audit.record(
         f"{object_type}.unmerged", by=by, target_type=object_type, target_id=primary.pk,
-        before={"merged": secondary.pk}, after={"parted": secondary.pk, "joined": joined.pk},
+        before={"merged": secondary.pk},
+        after={"name": secondary.name, "into": primary.name, "parted": secondary.pk, "joined": joined.pk},
     )  # fmt: skip
     return joined
 

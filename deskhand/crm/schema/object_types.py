@@ -165,7 +165,7 @@ def update(
 ) -> OwnType:
     """Change labels (R-OBJ-5; the name stays), or which properties a record can't be without."""
     row = _row(key)
-    before = {"singular": row.singular, "plural": row.plural, "required": row.settings.get("required", [])}
+    before = _facts(key, row)
     if singular is not None:
         row.singular = _label("singular", singular)
     if plural is not None:
@@ -173,8 +173,7 @@ def update(
     if required is not None:
         row.settings["required"] = [_writable(key, name) for name in dict.fromkeys(required)]
     row.save(update_fields=["singular", "plural", "settings"])
-    after = {"singular": row.singular, "plural": row.plural, "required": row.settings.get("required", [])}
-    _changed("object_type.updated", row, by, before, after)
+    _changed("object_type.updated", row, by, before, _facts(key, row))
     return _value(row)
 
 
@@ -237,8 +236,14 @@ def _set(key: str, setting: str, value: Any, by: Actor) -> OwnType:
     row = _row(key)
     before, row.settings[setting] = row.settings.get(setting), value
     row.save(update_fields=["settings"])
-    _changed("object_type.updated", row, by, {setting: before}, {setting: value})
+    of = {"object_type": key}
+    _changed("object_type.updated", row, by, of | {setting: before}, of | {setting: value})
     return _value(row)
+
+
+def _facts(key: str, row: ObjectType) -> dict[str, Any]:
+    required = row.settings.get("required", [])
+    return {"object_type": key, "singular": row.singular, "plural": row.plural, "required": required}
 
 
 def _row(key: str) -> ObjectType:

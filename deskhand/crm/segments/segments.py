@@ -271,7 +271,8 @@ def change_condition(segment_id: int, condition: Condition, *, by: Actor) -> Non
     segment.save(update_fields=["condition", "changed_at", "problem", "generation", "filled_to", "filled_at"])
     audit.record(
         "segment.changed", by=by, target_type=SEGMENT, target_id=segment_id,
-        before={"condition": before}, after={"condition": after},
+        before={"object_type": segment.object_type, "condition": before},
+        after={"object_type": segment.object_type, "condition": after},
     )  # fmt: skip
     look_at_all(segment, at)
 

@@ -18,12 +18,14 @@ from django.views.decorators.http import require_GET
 from deskhand.accounts import audit, policy, queries
 from deskhand.accounts.audit import Asked
 from deskhand.accounts.policy import Action
+from deskhand.accounts.types import Viewer
 from deskhand.web.choices import Choice
 from deskhand.web.csv_file import CsvFile, moment
 from deskhand.web.frame import framed
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.people import audit_words, reading
-from deskhand.web.people.audit_words import KINDS, Names
+from deskhand.web.people.audit_tables import KINDS
+from deskhand.web.people.audit_values import Names
 from deskhand.web.people.rows import AuditPage
 
 SHOWN = 50
@@ -36,7 +38,7 @@ def log(request: AccountRequest) -> HttpResponse:
     account_id, given = request.viewer.account_id, request.GET
     asked = _asked(request)
     found = audit.entries(account_id, asked, before=reading.number(given, "before"), limit=SHOWN + 1)
-    names = Names(account_id, found[:SHOWN])
+    names = Names(request.viewer, found[:SHOWN])
     kept = {name: given[name] for name in ("person", "kind", "since", "until") if given.get(name)}
     page = AuditPage(
         lines=tuple(audit_words.line(entry, names) for entry in found[:SHOWN]),
@@ -122,13 +124,13 @@ def _checked(account_id: int, page: AuditPage) -> AuditPage:
 def file(request: AccountRequest) -> StreamingHttpResponse:
     """All that is asked for, oldest memory of the account included: written as it is read, never held whole."""
     policy.require(request.viewer, Action.READ_AUDIT)
-    return _File(request.viewer.account_id, _asked(request)).response("audit.csv")
+    return _File(request.viewer, _asked(request)).response("audit.csv")
 
 
 class _File(CsvFile):
-    def __init__(self, account_id: int, asked: Asked) -> None:
-        super().__init__(account_id)
-        self._asked = asked
+    def __init__(self, viewer: Viewer, asked: Asked) -> None:
+        super().__init__(viewer.account_id)
+        self._viewer, self._asked = viewer, asked
 
     def head(self) -> list[str]:
         return [
@@ -143,7 +145,7 @@ class _File(CsvFile):
 
     def lines(self, before: int | None) -> tuple[list[list[str]], int | None]:
         found = audit.entries(self.account_id, self._asked, before=before, limit=AT_ONCE)
-        names = Names(self.account_id, found)
+        names = Names(self._viewer, found)
         lines = [
             [
                 str(entry.number), moment(entry.at), audit_words.who(entry, names), audit_words.sentence(entry, names), entry.action,
