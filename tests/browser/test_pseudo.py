@@ -126,7 +126,14 @@ def test_every_text_is_marked_and_has_room(
         page.context.add_cookies(cookies)
         step(page)
         states.settle(page)
-        trouble = [*_unmarked(page.evaluate(SHOWN), ours), *page.evaluate(CLIPPED)]
+        unmarked = _unmarked(page.evaluate(SHOWN), ours)
+        if (
+            unmarked
+        ):  # unless a step before has written it: opened pages make the category of languages, and more
+            with busy.inside():
+                ours = _words_of_the_office()
+            unmarked = _unmarked(page.evaluate(SHOWN), ours)
+        trouble = [*unmarked, *page.evaluate(CLIPPED)]
         if trouble:
             found[name] = sorted(set(trouble))
 
