@@ -356,7 +356,7 @@ def route_again(account_id: int, events: Sequence[Event]) -> None:
     ended = waiting.for_nobody(account_id) if any(_is_of_another_plan(e) for e in events) else []
     waits, cause = _who_is_asked_for(account_id, events, now)
     routed = (*answered, *reopened, *waits)
-    assign.hold(account_id, {*new, *nobodys, *ended, *(one.ticket_id for one in routed)})
+    tickets.hold(account_id, {*new, *nobodys, *ended, *(one.ticket_id for one in routed)})
     lost = [one for one in reopened if one.leaving]
     ownerless = [one for one in reopened if one.leaving is None]
     snoozing.hear(account_id, events)
@@ -443,7 +443,7 @@ def serve_the_rest(account_id: int, due: Sequence[timers.DueTimer]) -> None:
             of_channel = waiting.in_order(account_id, now, channel=channel, after=after)
             asked.append((of_channel, timer.payload["event"]))
     # One after another: all their tickets are locked before any type, as everywhere.
-    assign.hold(account_id, new.union(one.ticket_id for some, _cause in asked for one in some))
+    tickets.hold(account_id, new.union(one.ticket_id for some, _cause in asked for one in some))
     waitmarks.leave(account_id, new, now)
     if len(asked) > 1:
         loads.lock(account_id, loads.TYPES)

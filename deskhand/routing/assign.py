@@ -170,8 +170,6 @@ class _Locked(NamedTuple):
     is_handed_off: bool  # by an automatic agent, and so people's from now on (R-AI-14)
 
 
-_HOLD = "select from crm_ticket where account_id = %s and id = any(%s) order by id for no key update"
-
 # In id order, as everywhere; nobody may give these tickets an owner until this transaction ends. What an automatic agent
 # answers is nobody else's to route.
 _LOCK_TICKETS = f"""
@@ -179,12 +177,6 @@ select id, owner_id, is_closed, coalesce(properties->>'{AGENT_STATUS}' = '{ESCAL
 where account_id = %s and id = any(%s) and not is_spam and archived_at is null and merged_into_id is null and ai_agent = ''
 order by id for no key update
 """
-
-
-def hold(account_id: int, ticket_ids: Collection[int]) -> None:
-    """Lock tickets that several calls of `route` in one transaction are about, before the first of them locks types."""
-    if ticket_ids:
-        sql.rows(_HOLD, [account_id, sorted(ticket_ids)])
 
 
 def _lock_tickets(account_id: int, ticket_ids: Collection[int]) -> dict[int, _Locked]:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from deskhand.crm.records.models import TicketType
+from deskhand.crm.records.tickets import hold
 from deskhand.kernel.database import sql
 from deskhand.routing.strategies import NEVER, Ledger
 
@@ -398,10 +399,7 @@ def recount(account_id: int, now: datetime) -> dict[Key, tuple[int, int]]:
     facts = _facts(account_id, now)
     wrong = [found[0] for found in sql.rows(_WRONG, facts)]
     if wrong:
-        sql.rows(
-            "select id from crm_ticket where account_id = %s and id = any(%s) order by id for no key update",
-            [account_id, wrong],
-        )
+        hold(account_id, wrong)
         reconcile(account_id, wrong, now)
     lock(account_id, TYPES)
     found = sql.rows(_RECOUNT, {"account": account_id, "types": TYPES})

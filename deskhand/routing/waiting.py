@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from deskhand.accounts.plans import Feature, has_in_sql
+from deskhand.crm.records.tickets import hold
 from deskhand.kernel import calendars, timers
 from deskhand.kernel.database import sql
 from deskhand.routing import availability, capacity, hours, loads
@@ -69,31 +70,19 @@ def leave(account_id: int, ticket_ids: Collection[int], *, at_once: Collection[i
     return [pk for (pk,) in sql.rows(_LEAVE, [account_id, sorted(ticket_ids), sorted(at_once)])]
 
 
-_HOLD = """
+_OF_CHANNEL = """
 select t.id from routing_waitingticket w join crm_ticket t on t.account_id = w.account_id and t.id = w.ticket_id
-where w.account_id = %(account)s and (t.id = any(%(tickets)s) or t.channel_account_id = %(channel)s)
-order by t.id for no key update of t
-"""
-
-
-def hold(account_id: int, ticket_ids: Collection[int] = (), channel: int | None = None) -> list[int]:
-    """Lock those of these tickets, or of a channel's, that wait: who leaves the list is locked before its place, as
-    everywhere. Returns them."""
-    facts = {"account": account_id, "tickets": list(ticket_ids), "channel": channel}
-    return [pk for (pk,) in sql.rows(_HOLD, facts)]
-
-
-_KEPT_IN = """
-select w.ticket_id from routing_waitingticket w join crm_ticket t on t.account_id = w.account_id and t.id = w.ticket_id
-where w.account_id = %s and w.kept_for is not null and t.channel_account_id = %s
+where w.account_id = %s and t.channel_account_id = %s and (%s or w.kept_for is not null)
 """
 _KEEP_NOTHING = "update routing_waitingticket set kept_for = null, kept_until = null where account_id = %s and ticket_id = any(%s)"
 
 
-def _keep_nothing(rule: RoutingRule) -> None:
-    found = [pk for (pk,) in sql.rows(_KEPT_IN, [rule.account_id, rule.channel_account_id])]
-    if found:
-        sql.execute(_KEEP_NOTHING, [rule.account_id, hold(rule.account_id, found)])
+def _held(rule: RoutingRule, *, is_all: bool) -> list[int]:
+    """What waits on the channel, or is kept for somebody there; who leaves the list is locked before its place."""
+    found = sql.rows(_OF_CHANNEL, [rule.account_id, rule.channel_account_id, is_all])
+    ids = [pk for (pk,) in found]
+    hold(rule.account_id, ids)
+    return ids
 
 
 def leave_if_not_kept(rule: RoutingRule) -> list[int]:
@@ -105,9 +94,10 @@ def leave_if_not_kept(rule: RoutingRule) -> list[int]:
         f"select 1 from routing_routingrule r where r.account_id = %s and r.id = %s and {_HAS_PEOPLE}"
     )
     if rule.wait_list and sql.row(has_people, [rule.account_id, rule.pk]) is not None:
-        _keep_nothing(rule)
+        if kept := _held(rule, is_all=False):
+            sql.execute(_KEEP_NOTHING, [rule.account_id, kept])
         return []
-    found = hold(rule.account_id, channel=rule.channel_account_id)
+    found = _held(rule, is_all=True)
     return leave(rule.account_id, found) if found else []
 
 

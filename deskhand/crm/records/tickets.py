@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -164,6 +164,15 @@ def _next_numbers(count: int) -> list[int]:
     )
     assert found is not None
     return list(range(found[0] - count + 1, found[0] + 1))
+
+
+def hold(account_id: int, ticket_ids: Collection[int]) -> None:
+    """Lock them in the order of their ids, as everywhere; others may read them, and refer to them."""
+    if ticket_ids:
+        sql.rows(
+            "select from crm_ticket where account_id = %s and id = any(%s) order by id for no key update",
+            [account_id, sorted(ticket_ids)],
+        )
 
 
 def change_many(changes: Sequence[Change], *, by: Actor, **more: Any) -> list[Applied]:
