@@ -72,7 +72,8 @@ def hand_over(
 ) -> tuple[Done, dict[int, int]]:
     """Hand over those that are open and that the viewer may change; the others are told with the reason.
 
-    What somebody got after `shown_at`, when they were chosen, stays theirs: a second click hands nothing on. Returns also how many each colleague got. Raises Invalid without a receiver, and for too many tickets or words.
+    What somebody got after `shown_at`, when they were chosen, stays theirs: a second click hands nothing on. Returns also how
+    many each colleague got. Raises Invalid without a receiver, for a team that there is not, and for too many tickets or words.
     """
     if not to.user_ids and to.team_id is None:
         raise Invalid(_("Choose who gets the tickets."), field="to", value="")
@@ -82,10 +83,12 @@ def hand_over(
         )
     if len(note) > NOTE:
         raise Invalid(_("The note is too long."), field="note", value=note[:40])
-    facts = _facts(viewer.account_id, ticket_ids)
-    gets: dict[int, int] = {}
     teams = people.teams(viewer.account_id) if to.team_id is not None else []
     team = next((one for one in teams if one.id == to.team_id), None)
+    if to.team_id is not None and team is None:
+        raise Invalid(_("There is no such team."), field="to", value=to.team_id)
+    facts = _facts(viewer.account_id, ticket_ids)
+    gets: dict[int, int] = {}
     done = bulk.change(viewer, ticket_ids, _plan(to, facts, gets, shown_at), at=at, rule=RULE)
     _comment(viewer, [facts[pk] for pk in done.changed], gets, team, note, at)
     got: dict[int | None, list[int]] = {}
