@@ -27,7 +27,7 @@ from deskhand.routing.types import Drop, Source, Status
 class Agent:
     """A possible owner. `open_tickets` are those that routing counts, of all types (R-ROUTE-7).
 
-    `held` is what their limit counts, in points where the account weighs tickets; of limits by type, the one nearest to
+    `held` is what their limit counts, in points where the account `weighs` tickets; of limits by type, the one nearest to
     being reached. By hand it may be exceeded (R-CAP-7, R-CAP-10).
     """
 
@@ -37,6 +37,7 @@ class Agent:
     open_tickets: int
     held: int = 0
     limit: int | None = None
+    weighs: bool = False
 
     @property
     def is_full(self) -> bool:
@@ -81,6 +82,7 @@ cross join lateral (
 _AGENTS = f"""
 {_LOADS.format(only="", in_plan=IN_PLAN)}
 select m.user_id, u.name, a.status, a.until, coalesce(l.n, 0), nearest.held, nearest.most,
+    coalesce((select weighs from routing_routingsettings where account_id = %(account)s and {IN_PLAN}), false),
     m.is_super_admin, m.has_seat, r.permissions::text
 from accounts_membership m
 join accounts_user u on u.id = m.user_id and u.is_active
@@ -99,14 +101,14 @@ def agents_with_state(account_id: int, now: datetime | None = None) -> list[Agen
     """
     now = now or clock.now()
     found = sql.rows(_AGENTS, {"account": account_id, "types": loads.TYPES, "now": now})
-    found = [row[:7] for row in found if _sees_tickets(account_id, row[0], *row[7:])]
+    found = [row[:8] for row in found if _sees_tickets(account_id, row[0], *row[8:])]
     stale = [user_id for user_id, _, _, until, *_ in found if until is not None and until <= now]
     fresh = availability.states(account_id, stale, now) if stale else {}
     return [
         Agent(
-            user_id, name, (fresh[user_id].status if user_id in fresh else status) == Status.AVAILABLE, count, held, limit
+            user_id, name, (fresh[user_id].status if user_id in fresh else status) == Status.AVAILABLE, count, held, limit, weighs
         )
-        for user_id, name, status, _, count, held, limit in found
+        for user_id, name, status, _, count, held, limit, weighs in found
     ]  # fmt: skip
 
 

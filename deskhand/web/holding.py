@@ -21,14 +21,14 @@ TYPES = {
 
 
 def load_text(agent: Agent) -> str:
-    """Such as "3/2", over the limit too; without a limit, "3 open"."""
+    """Such as "3/2" or "30/20 points", over the limit too; without a limit, "3 open"."""
     if agent.limit is None:
         return _("%(count)s open") % {"count": agent.open_tickets}
-    return of_limit(agent.held, agent.limit)
+    return _of_limit(agent.held, agent.limit, agent.weighs)
 
 
-def of_limit(held: int, limit: int) -> str:
-    return f"{held}/{limit}"
+def _of_limit(held: int, limit: int, weighs: bool) -> str:
+    return _("%(held)s/%(limit)s points") % {"held": held, "limit": limit} if weighs else f"{held}/{limit}"
 
 
 def named(agent: Agent) -> str:
@@ -58,8 +58,8 @@ def bars_of(holds: Mapping[str, Hold], *, weighs: bool) -> tuple[Bar, ...]:
 
 
 def _text(hold: Hold, weighs: bool) -> str:
+    if hold.limit is not None:
+        return _of_limit(hold.held, hold.limit, weighs)
     if not weighs:
-        return str(hold.held) if hold.limit is None else of_limit(hold.held, hold.limit)
-    if hold.limit is None:
-        return ngettext("%(num)s point", "%(num)s points", hold.held) % {"num": hold.held}
-    return _("%(held)s/%(limit)s points") % {"held": hold.held, "limit": hold.limit}
+        return str(hold.held)
+    return ngettext("%(num)s point", "%(num)s points", hold.held) % {"num": hold.held}

@@ -105,6 +105,8 @@ def test_where_tickets_are_weighed_what_each_holds_is_told_in_points(office, cli
     set_limits(office, bob, total=9)
     assert "6/9 points" in page_of(client, PAGE)
     assert "6/9 points" in page_of(client, f"/settings/availability/people/{bob.pk}")
+    assert "6/9 points" in page_of(client, f"/inbox/all-open/{ticket.pk}")
+    assert f"{bob.name} (6/9 points)" in page_of(client, "/tickets/new")
 
 
 def test_ones_limits_are_filled_in_to_be_changed(office, client):
