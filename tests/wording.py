@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from django.utils import translation
+
 from deskhand.accounts.models import AuditEntry
 from deskhand.web.people.audit_tables import UNSAID
 from deskhand.web.people.audit_values import (
@@ -29,7 +31,7 @@ TYPED = frozenset(
         "name", "label", "email", "address", "slug", "zone", "hours_zone", "subject", "body", "signature", "description", "note",
         "url", "secret", "shortcut", "from_name", "rule", "needed", "wished", "skills", "second_languages", "category", "singular",
         "plural", "group", "groups", "into", "scopes", "unanswered_message", "closed_message", "accent", "accent_dark", "imap_host",
-        "imap_user", "imap_folder", "processed_folder", "smtp_host", "smtp_user",
+        "imap_user", "region", "imap_folder", "processed_folder", "smtp_host", "smtp_user",
     }
 )  # fmt: skip
 #: Plain numbers: how many, how long.
@@ -45,7 +47,9 @@ _CODE = re.compile(r"[{}\[\]]|#\d|\b[a-z]+_[a-z_]+\b")
 
 
 def require(entry: AuditEntry) -> None:
-    if lacking := list(lacks(entry)):
+    with translation.override("en"):
+        lacking = list(lacks(entry))
+    if lacking:
         raise AssertionError(
             f"{entry.action}: {'; '.join(lacking)}. See deskhand/web/people/audit_tables.py."
         )

@@ -86,12 +86,17 @@ def observe(account_id: int, country: str, region: str = "", *, by: Actor) -> No
         row = DefaultHours.objects.select_for_update().filter(account_id=account_id).first()
         if row is None:
             raise Invalid(_("Set working hours first."), field="country", value=country)
-        before = {"country": row.country, "region": row.region}
+        before = _holidays_of(row)
         row.country, row.region = country, region if country else ""
-        if before == (after := {"country": row.country, "region": row.region}):
+        if before == (after := _holidays_of(row)):
             return
         row.save(update_fields=["country", "region"])
         audit.record(CHANGED, by=by, target_type="account", target_id=account_id, before=before, after=after)
+
+
+def _holidays_of(row: DefaultHours) -> dict[str, str]:
+    """For the audit log: a region as it calls itself."""
+    return {"country": row.country, "region": regions(row.country).get(row.region, row.region)}
 
 
 def change(account_id: int, hours: WeeklyHours | None, *, by: Actor, now: datetime | None = None) -> None:

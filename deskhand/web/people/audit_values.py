@@ -35,7 +35,7 @@ from deskhand.desk.models import ChannelAccount, Inbox, InboxKind, Snippet
 from deskhand.events.types import ActorKind
 from deskhand.kernel.errors import DeskhandError
 from deskhand.kernel.text import whole
-from deskhand.routing import agents, default_hours
+from deskhand.routing import agents
 from deskhand.routing.models import AwayState, Skill, SkillCategory, SkillRuleSet
 from deskhand.routing.types import Measure
 from deskhand.web import times, troubles
@@ -267,12 +267,6 @@ def _country(value: Any, _names: Names, _object_type: str) -> str:
     return str(times.locale().territories.get(value, value)) if value else _("No public holidays")
 
 
-def _region(value: Any, _names: Names, _object_type: str) -> str:
-    """Without its country, which the entry need not hold."""
-    known = (regions[value] for regions in default_hours.countries().values() if value in regions)
-    return next(known, value) if value else _("Those of the whole country")
-
-
 def _agent(value: Any, _names: Names, _object_type: str) -> str:
     found = agents.known.get(value)
     return found.name if found else value or "–"
@@ -294,7 +288,6 @@ READERS: Mapping[str, Callable[[Any, Names, str], str]] = {
     "outputs": _fields,
     "messages": _messages,
     "country": _country,
-    "region": _region,
     "agent_key": _agent,
     "needs_review": lambda value, _names, _object_type: troubles.of_workflow(value).text or "–",
 }

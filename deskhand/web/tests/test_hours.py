@@ -609,6 +609,9 @@ def test_the_accounts_public_holidays_are_those_of_a_region_R_DELAY_9(office, sh
     page = admin.get(SHARED).content.decode()
     assert '<option value="BY" selected>' in page
     assert times.day(min(day for day in days_off if day > today)) in page
+    log = texts(admin.get("/settings/audit"))
+    assert "Region of the public holidays – → Bayern" in log
+    assert "Country of the public holidays No public holidays → Germany" in log
 
 
 @pytest.mark.parametrize(
