@@ -9,6 +9,7 @@ import pytest
 from django.test import override_settings
 
 from deskhand.testing import emptying
+from deskhand.testing.counting import counted
 from deskhand.testing.fixtures import django_db_setup, noon, world
 from tests.mailstack.fixtures import mail_stack
 from tests.turns import is_due
@@ -16,7 +17,7 @@ from tests.turns import is_due
 #: {kind of server: of how many commits each takes a test once}
 SHARES = {"debian": 12, "pgbouncer": 6}
 
-__all__ = ["django_db_setup", "mail_stack", "noon", "settle", "wired", "world"]
+__all__ = ["counted", "django_db_setup", "mail_stack", "noon", "settle", "wired", "world"]
 
 
 def pytest_configure() -> None:

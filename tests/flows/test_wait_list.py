@@ -34,7 +34,6 @@ from deskhand.routing import agents, availability, capacity, loads, rules, skill
 from deskhand.routing.models import RoutingRule, WaitingTicket
 from deskhand.routing.skill_sets import NewRule
 from deskhand.routing.types import Option, Status
-from deskhand.testing.counting import assert_counted, assert_listed
 from deskhand.testing.fixtures import NOON
 from deskhand.testing.world import make_world
 
@@ -79,8 +78,6 @@ def rest(world: Any, settle: Callable[[], None]) -> Iterator[Callable[[], None]]
 
     yield run
     run()
-    assert_counted()
-    assert_listed()
 
 
 def test_who_becomes_available_gets_what_waits_but_not_what_was_taken_by_hand(world, rest):

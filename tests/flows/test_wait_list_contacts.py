@@ -23,7 +23,6 @@ from deskhand.kernel.models import Timer
 from deskhand.routing import availability, rules, waiting
 from deskhand.routing.models import WaitingTicket
 from deskhand.routing.types import Option, Status
-from deskhand.testing.counting import assert_counted, assert_listed
 
 
 def keep_a_list(world: Any, channel: ChannelAccount, option: Option) -> None:
@@ -70,8 +69,6 @@ def office(world: Any, wired: None) -> Any:
     tell()
     yield world
     tell()
-    assert_counted()
-    assert_listed()
 
 
 def test_what_waits_is_asked_for_when_its_contact_gets_an_owner_who_is_there(office):

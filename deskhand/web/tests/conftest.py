@@ -34,10 +34,7 @@ from deskhand.desk.types import InboundMessage, Incoming, Mailbox
 from deskhand.events.types import SYSTEM
 from deskhand.kernel.calendars import zone_named
 from deskhand.kernel.database.scope import account_scope
-from deskhand.testing.counting import counted
 from deskhand.testing.world import World, make_world, rows_of
-
-__all__ = ["counted"]  # what is plugged together here counts right in the end
 
 
 def queries_of(client: Client, path: str, **more: Any) -> int:
