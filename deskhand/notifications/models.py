@@ -46,6 +46,11 @@ class Notification(models.Model):
             ),
             models.Index(
                 fields=["account_id", "user_id"],
+                name="notification_unread_others",
+                condition=models.Q(read_at=None) & ~models.Q(others=[]),
+            ),
+            models.Index(
+                fields=["account_id", "user_id"],
                 name="notification_to_digest",
                 condition=models.Q(digest=True),
             ),

@@ -120,11 +120,12 @@ def mark_read(viewer: Viewer, at: datetime, ticket_id: int | None = None) -> int
     rows, reach = _rows(viewer)
     which, asked = "", []
     if ticket_id is not None:
+        # Each half has an index: who opens a ticket asks this, and may have thousands that are unread.
         which = (
-            f" and id in (select n.id from {rows} where n.account_id = %s and n.user_id = %s and n.read_at is null"
-            " and %s = any(n.ticket_id || n.others) and %s in (n.ticket_id, t.id))"
+            f" and (ticket_id = %s or id = any(array(select n.id from {rows} where n.account_id = %s and n.user_id = %s"
+            " and n.read_at is null and n.others <> '{}' and %s = any(n.others) and t.id = %s)))"
         )
-        asked = [*reach, viewer.account_id, viewer.user_id, ticket_id, ticket_id]
+        asked = [ticket_id, *reach, viewer.account_id, viewer.user_id, ticket_id, ticket_id]
     done = sql.execute(
         "update notifications_notification set read_at = %s where account_id = %s and user_id = %s and read_at is null"
         + which,

@@ -104,7 +104,7 @@ class Migration(migrations.Migration):
                 ('read_at', models.DateTimeField(null=True)),
             ],
             options={
-                'indexes': [models.Index(fields=['account_id', 'user_id', '-id'], name='notification_newest'), models.Index(condition=models.Q(('read_at', None)), fields=['account_id', 'user_id', 'ticket_id'], name='notification_unread'), models.Index(condition=models.Q(('digest', True)), fields=['account_id', 'user_id'], name='notification_to_digest')],
+                'indexes': [models.Index(fields=['account_id', 'user_id', '-id'], name='notification_newest'), models.Index(condition=models.Q(('read_at', None)), fields=['account_id', 'user_id', 'ticket_id'], name='notification_unread'), models.Index(condition=models.Q(('read_at', None), models.Q(('others', []), _negated=True)), fields=['account_id', 'user_id'], name='notification_unread_others'), models.Index(condition=models.Q(('digest', True)), fields=['account_id', 'user_id'], name='notification_to_digest')],
                 'constraints': [models.UniqueConstraint(fields=('account_id', 'user_id', 'event_id'), name='notification_once'), models.CheckConstraint(condition=models.Q(('ticket_id__isnull', False), models.Q(('about_kind', ''), _negated=True), _connector='OR'), name='notification_about_something')],
             },
         ),
