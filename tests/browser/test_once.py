@@ -11,6 +11,8 @@ from deskhand.events.types import SYSTEM
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume")]
 
+STOPPED = 5_000  # as js/once.js has it
+
 
 def posts(page: Page) -> list[str]:
     """What the page sends from now on."""
@@ -88,6 +90,40 @@ def test_a_form_is_alive_again_when_somebody_comes_back_to_it(tab, office) -> No
     page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
     save.click()
     expect(page.get_by_role("heading", name="Night shift")).to_be_visible()
+
+
+def test_a_form_is_alive_again_when_the_page_that_it_led_to_did_not_come(tab, office) -> None:
+    """Who stopped it, or chose to stay, sends again; with htmx and without."""
+    stays = {"status": 204}
+    page = tab(office.world.ada, "/settings/teams/new")
+    page.clock.install()
+    page.get_by_label("Name", exact=True).fill("Night shift")
+    page.route("**/settings/teams/create", lambda route: route.fulfill(**stays))
+    sent = posts(page)
+    save = page.locator("main form").get_by_role("button", name="Make the team")
+    save.click()
+    save.click()
+    assert len(sent) == 1
+    page.clock.fast_forward(STOPPED)
+    save.click()
+    assert len(sent) == 2
+
+    office.mail("Refund still missing")
+    page = tab(office.world.grace, "/inbox/all-open")
+    page.clock.install()
+    page.route("**/bulk", lambda route: route.fulfill(status=200, headers={"HX-Redirect": "/elsewhere"}))
+    page.route("**/elsewhere", lambda route: route.fulfill(**stays))
+    page.get_by_role("checkbox", name="Select Refund still missing").check()
+    sent = posts(page)
+    lead = page.locator(".bulk-bar").get_by_role("button", name="Close")
+    with page.expect_request("**/elsewhere"):
+        lead.click()
+    lead.click()
+    assert len(sent) == 1
+    page.clock.fast_forward(STOPPED)
+    with page.expect_request("**/elsewhere"):
+        lead.click()
+    assert len(sent) == 2
 
 
 def test_what_is_ticked_goes_as_one_field(tab, office) -> None:
