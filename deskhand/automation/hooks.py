@@ -28,9 +28,8 @@ from deskhand.automation.enrolling.insert import Wanted
 from deskhand.automation.models import CallState, HookCall, Workflow, WorkflowHook
 from deskhand.crm.filters.folding import fold
 from deskhand.crm.filters.types import MAX_VALUES, Filter, Operator
-from deskhand.crm.records import companies, contacts, objects, tickets, unique
+from deskhand.crm.records import contacts, making, unique
 from deskhand.crm.records.tables import table_of
-from deskhand.crm.records.tickets import NewTicket
 from deskhand.crm.records.unique import NotUnique
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Kind, Property
@@ -526,7 +525,7 @@ def _make(entry: Entry, prop: Property, call: _Read) -> None:
     by, cause = Actor(ActorKind.WORKFLOW, entry.workflow_id), Cause(workflow_id=entry.workflow_id)
     try:
         with attempt():
-            call.record_id = _create(entry.object_type, values, by, cause)
+            [call.record_id] = making.make_many(entry.object_type, [values], by=by, cause=cause, depth=1)
     except DeskhandError as refusal:
         call.record_id = _made_meanwhile(prop, refusal)
         if call.record_id is None:
@@ -545,19 +544,6 @@ def _made_meanwhile(prop: Property, refusal: DeskhandError) -> int | None:
 
 def _may_be_given(prop: Property, value: object) -> bool:
     return not (prop.read_only or prop.is_computed or isinstance(value, Mapping))
-
-
-def _create(object_type: str, values: dict[str, Any], by: Actor, cause: Cause) -> int:
-    if object_type == "contact":
-        return contacts.make(values, by=by)
-    if object_type == "company":
-        return companies.make(values, by=by)
-    if object_type != "ticket":
-        return objects.create(object_type, values, by=by, cause=cause, depth=1).id
-    subject = str(values.pop("subject", "") or "")
-    made = tickets.create(NewTicket(subject, source_type="API"), by=by, cause=cause, depth=1)
-    tickets.update(made.id, values, by=by, cause=cause, depth=1)
-    return made.id
 
 
 def _let_in(account_id: int, index: Index, entry: Entry, calls: Sequence[_Read]) -> None:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from django.utils.translation import gettext as _
 
 from deskhand.accounts.users import sort_key
-from deskhand.crm.records import associations, store, words
+from deskhand.crm.records import associations, filterable, store, unique, words
 from deskhand.crm.records.checking import checked
 from deskhand.crm.records.models import Company, Contact
 from deskhand.crm.records.store import Applied
@@ -17,7 +17,8 @@ from deskhand.events import log
 from deskhand.events.types import Actor, Cause, NewEvent
 from deskhand.kernel import clock
 from deskhand.kernel.database import bulk, sql
-from deskhand.kernel.database.scope import attempt, current_account_id
+from deskhand.kernel.database.bulk import columns_of
+from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import Invalid, NotFound
 
 
@@ -85,11 +86,53 @@ def create_many(
 
 def make(properties: Mapping[str, Any], *, by: Actor, at: datetime | None = None) -> int:
     """Make a company of properties by their API names, and return its id. Raises Invalid, naming the field."""
-    values = checked("company", dict(properties))
-    with attempt():  # a value may be another's that only one may have
-        company = create(values.pop("name", ""), by=by, domain=values.pop("domain", ""), at=at)
-        store.change("company", company.pk, values, by=by, at=at)
-    return int(company.pk)
+    return make_many([properties], by=by, at=at)[0]
+
+
+def make_many(
+    new: Sequence[Mapping[str, Any]],
+    *,
+    by: Actor,
+    cause: Cause | None = None,
+    depth: int = 0,
+    at: datetime | None = None,
+) -> list[int]:
+    """Make companies of properties by their API names, in order, with one event each, and return their ids.
+
+    Raises Invalid, naming the field; then none is made.
+    """
+    if not new:
+        return []
+    at = at or clock.now()
+    values = [checked("company", properties) for properties in new]
+    ids = sql.ids("crm_company", len(new))
+    teams = store.main_teams({given["owner_id"] for given in values if given.get("owner_id")})
+    rows = {pk: _row(given, teams, by, at) for pk, given in zip(ids, values, strict=True)}
+    own = {pk: row["properties"] for pk, row in rows.items()}
+    unique.follow("company", own, are_new=True)
+    bulk.insert(Company, [{"id": pk, **row} for pk, row in rows.items()])
+    filterable.follow("company", own, are_new=True)
+    words.follow("company", rows, are_new=True)
+    log.record_many([NewEvent("company.created", "company", pk, 1, by, at, {}, cause, depth) for pk in ids])
+    return ids
+
+
+def _row(values: Mapping[str, Any], teams: Mapping[int, int], by: Actor, at: datetime) -> dict[str, Any]:
+    columns = columns_of(Company)
+    team_id = teams.get(values.get("owner_id") or 0)
+    row = {
+        "account_id": current_account_id(), "version": 1, "created_at": at, "updated_at": at,
+        "created_by_kind": by.kind.value, "created_by_id": by.id, "owner_id": None,
+        "assigned_team_ids": [team_id] if team_id else [],  # R-ROUTE-50
+        **{name: value for name, value in values.items() if name in columns},
+        "name": str(values.get("name") or "").strip(), "domain": str(values.get("domain") or "").strip().lower(),
+        "properties": {
+            name: store.plain(value) for name, value in values.items() if name not in columns and value not in (None, [])
+        },
+    }  # fmt: skip
+    if not row["name"]:
+        raise Invalid(_("A company needs a name."), field="name", value="", hint=_("Give its name."))
+    return row | words.names("company", row)
 
 
 def update(company_id: int, properties: Mapping[str, Any], *, by: Actor) -> Applied:

@@ -11,15 +11,16 @@ from django.utils.translation import gettext as _
 
 from deskhand.accounts.users import canonical_email, sort_key
 from deskhand.crm.records import archive as archives
-from deskhand.crm.records import associations, store, words
+from deskhand.crm.records import associations, filterable, store, unique, words
 from deskhand.crm.records.checking import checked
 from deskhand.crm.records.models import Contact
 from deskhand.crm.records.store import Applied, Change
 from deskhand.events import log
 from deskhand.events.types import Actor, Cause, NewEvent
 from deskhand.kernel import clock
-from deskhand.kernel.database import sql
-from deskhand.kernel.database.scope import attempt, current_account_id
+from deskhand.kernel.database import bulk, sql
+from deskhand.kernel.database.bulk import columns_of
+from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import Conflict, Invalid
 
 
@@ -142,11 +143,49 @@ def create(person: Person, *, by: Actor, company_id: int | None = None, **values
 
 
 def make(properties: Mapping[str, Any], *, by: Actor, at: datetime | None = None) -> int:
-    """Make a contact of properties by their API names, and return its id.
+    """Make a contact of properties by their API names, and return its id. Raises as `make_many` does."""
+    return make_many([properties], by=by, at=at)[0]
 
-    Raises Invalid, naming the field, and Taken where the address is somebody's already.
+
+def make_many(
+    new: Sequence[Mapping[str, Any]],
+    *,
+    by: Actor,
+    cause: Cause | None = None,
+    depth: int = 0,
+    at: datetime | None = None,
+) -> list[int]:
+    """Make contacts of properties by their API names, in order, with one event each, and return their ids.
+
+    Raises Invalid, naming the field, and Taken where an address is somebody's already; then none is made.
     """
+    if not new:
+        return []
     at = at or clock.now()
+    values = [_begun(properties) for properties in new]
+    _refuse_all_taken([given["email"] for given in values if given.get("email")])
+    ids = sql.ids("crm_contact", len(new))
+    teams = store.main_teams({given["owner_id"] for given in values if given.get("owner_id")})
+    rows = {pk: _row(given, teams, by, at) for pk, given in zip(ids, values, strict=True)}
+    own = {pk: row["properties"] for pk, row in rows.items()}
+    unique.follow("contact", own, are_new=True)
+    bulk.insert(Contact, [{"id": pk, **row} for pk, row in rows.items()])
+    filterable.follow("contact", own, are_new=True)
+    words.follow("contact", rows, are_new=True)
+    associations.link_many(
+        [("contact", pk, "company", row["company_id"]) for pk, row in rows.items() if row["company_id"]], at
+    )
+    log.record_many(
+        [
+            NewEvent("contact.created", "contact", pk, 1, by, at, {"email": row["email"]}, cause, depth)
+            for pk, row in rows.items()
+        ]
+    )
+    return ids
+
+
+def _begun(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """What a contact begins with, by column or property. Raises Invalid."""
     values = checked("contact", properties)
     if not any(values.get(name) for name in ("email", "first_name", "last_name")):
         raise Invalid(
@@ -154,23 +193,44 @@ def make(properties: Mapping[str, Any], *, by: Actor, at: datetime | None = None
         )
     if values.get("email"):
         values["email"] = address(values["email"])
-        refuse_taken(values["email"])
-    with attempt():  # a value of its own may be another's
-        return _make(values, by, at)
+    return values
 
 
-def _make(values: dict[str, Any], by: Actor, at: datetime) -> int:
-    email = values.pop("email", "")
-    row = Contact.objects.create(
-        account_id=current_account_id(), email=email, name=email, sort_key=sort_key(email),
-        created_at=at, updated_at=at, created_by_kind=by.kind.value, created_by_id=by.id,
-    )  # fmt: skip
-    words.follow("contact", {row.pk: {"name": email, "email": email}}, are_new=True)
-    log.record(
-        "contact.created", object_type="contact", object_id=row.pk, version=1, by=by, at=at, data={"email": email}
-    )  # fmt: skip
-    _write(row.pk, values, by, at)
-    return int(row.pk)
+_TEXTS = ("email", "first_name", "last_name", "phone", "locale")
+
+
+def _row(values: Mapping[str, Any], teams: Mapping[int, int], by: Actor, at: datetime) -> dict[str, Any]:
+    columns = columns_of(Contact)
+    team_id = teams.get(values.get("owner_id") or 0)
+    row = {
+        "account_id": current_account_id(), "version": 1, "created_at": at, "updated_at": at,
+        "created_by_kind": by.kind.value, "created_by_id": by.id, "owner_id": None, "company_id": None,
+        "assigned_team_ids": [team_id] if team_id else [],  # R-ROUTE-50
+        **dict.fromkeys(_TEXTS, ""), **{name: value for name, value in values.items() if name in columns},
+        "properties": {
+            name: store.plain(value) for name, value in values.items() if name not in columns and value not in (None, [])
+        },
+    }  # fmt: skip
+    return row | words.names("contact", row)
+
+
+def _refuse_all_taken(emails: Sequence[str]) -> None:
+    """Raises Taken where an address is another contact's, Invalid where two of these have the same. The locks, in one
+    order for everybody, are for who asks at the same moment."""
+    if twice := next((email for email in emails if emails.count(email) > 1), None):
+        raise Invalid(
+            _("%(email)s is given to several contacts.") % {"email": twice}, field="email", value=twice
+        )
+    if not emails:
+        return
+    sql.execute(_LOCK, [current_account_id(), sorted(emails)])
+    for email, owner in ids_of(emails).items():
+        raise Taken(_("%(email)s is the address of another contact.") % {"email": email}, contact_id=owner)
+
+
+_LOCK = """
+select pg_advisory_xact_lock(hashtextextended('contact ' || email, %s)) from (select unnest(%s::text[]) as email order by 1) x
+"""
 
 
 def update(
