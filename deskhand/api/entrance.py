@@ -1,0 +1,151 @@
+"""The way into the API: address, token, scope, body; then one transaction for the token's account, and its answer as JSON.
+
+It stands before sessions and everything that is for browsers. What answers with an error has changed nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+import structlog
+from django.core.signals import got_request_exception
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse
+from django.utils import translation
+from pydantic import BaseModel, ValidationError
+
+from deskhand.accounts import policy, tokens
+from deskhand.accounts.tokens import TokenUse
+from deskhand.accounts.types import Permissions, Viewer
+from deskhand.api import refusals, resources
+from deskhand.api.operations import Answer, Call, Operation, table
+from deskhand.api.paths import Folded, fold
+from deskhand.api.refusals import JSON, Refusal
+from deskhand.events.types import Actor, ActorKind
+from deskhand.kernel.database.scope import account_scope
+from deskhand.kernel.errors import DeskhandError
+
+log = structlog.get_logger()
+Next = Callable[[HttpRequest], HttpResponse]
+
+__all__ = ["api", "resources"]
+
+MOST_BYTES = 16 * 1024 * 1024  # of a body: a hundred records with long texts
+_BEARER = "bearer "
+#: The words that clients look for.
+_NO_TOKEN = (
+    "Authentication credentials not found. This API supports OAuth 2.0 authentication and you can find more details in the"
+    " settings under API tokens."
+)
+_NO_SCOPE = (
+    "This app hasn't been granted all required scopes to make this call. Read more about required scopes in the settings"
+    " under API tokens."
+)
+
+
+def api(get_response: Next) -> Next:
+    """Middleware: answers what is addressed to the API, and lets all else pass."""
+
+    def respond(request: HttpRequest) -> HttpResponse:
+        folded = fold(request.path_info)
+        return get_response(request) if folded is None else _answered(request, folded)
+
+    return respond
+
+
+def _answered(request: HttpRequest, folded: Folded) -> HttpResponse:
+    with translation.override("en"):
+        try:
+            return _done(request, folded)
+        except Refusal as refusal:
+            return refusals.answer(refusal)
+        except DeskhandError as error:
+            return refusals.answer(refusals.of(error))
+        except (OperationalError, InterfaceError):
+            log.warning("api.database_away", path=request.path_info)
+            return refusals.answer(
+                Refusal(503, "SERVICE_UNAVAILABLE", "The database does not answer now.", headers={"Retry-After": "2"})
+            )  # fmt: skip
+        except Exception:
+            log.exception("api.failed", path=request.path_info)
+            got_request_exception.send(sender=None, request=request)
+            return refusals.answer(Refusal(500, "INTERNAL_ERROR", "Something went wrong here. It was noted."))
+
+
+def _done(request: HttpRequest, folded: Folded) -> HttpResponse:
+    operation, parts, methods = table.find(request.method or "GET", folded.segments)
+    if operation is None:
+        raise _nowhere(methods)
+    token = _token(request)
+    _require_scope(operation, parts, token)
+    body = _body(request, operation.takes)
+    with account_scope(token.account_id):
+        viewer, by = _who(token)
+        given = operation.handler(Call(request, folded.version, token, viewer, by, parts, body))
+        return _response(operation, given)
+
+
+def _nowhere(methods: list[str]) -> Refusal:
+    if not methods:
+        return refusals.missing("There is nothing at this address.")
+    allowed = ", ".join(methods)
+    return Refusal(
+        405,
+        "METHOD_NOT_ALLOWED",
+        f"This address answers {allowed}.",
+        headers={"Allow": allowed},
+    )
+
+
+def _token(request: HttpRequest) -> TokenUse:
+    given = request.headers.get("Authorization", "")
+    secret = given[len(_BEARER) :].strip() if given[: len(_BEARER)].lower() == _BEARER else ""
+    found = tokens.recognize(secret) if secret else None
+    if found is None:
+        raise Refusal(401, "INVALID_AUTHENTICATION", _NO_TOKEN, headers={"WWW-Authenticate": "Bearer"})
+    return found
+
+
+def _require_scope(operation: Operation, parts: dict[str, str], token: TokenUse) -> None:
+    needed = operation.needs(parts)
+    if needed and token.scopes.isdisjoint(needed):
+        context = {"requiredGranularScopes": sorted(needed)}
+        raise Refusal(
+            403, "MISSING_SCOPES", _NO_SCOPE, context=context, errors=[{"message": _NO_SCOPE, "context": context}]
+        )  # fmt: skip
+
+
+def _body(request: HttpRequest, takes: type[BaseModel] | None) -> BaseModel | None:
+    if takes is None:
+        return None
+    raw = request.read(MOST_BYTES + 1)
+    if len(raw) > MOST_BYTES:
+        raise Refusal(413, "PAYLOAD_TOO_LARGE", f"A body has at most {MOST_BYTES // 1024 // 1024} MB.")
+    try:
+        return takes.model_validate(orjson.loads(raw))
+    except orjson.JSONDecodeError as problem:
+        raise refusals.bad(
+            f"Invalid input JSON on line {problem.lineno}, column {problem.colno}: {problem.msg}"
+        ) from None
+    except ValidationError as problem:
+        raise refusals.of_body(problem) from None
+
+
+def _who(token: TokenUse) -> tuple[Viewer, Actor]:
+    """In whose name a call is made: a user's, whom the rules of pipelines bind, or the account's, which passes every wall
+    of its people (R-RULE-3, R-RULE-4)."""
+    if token.user_id is not None:
+        return policy.viewer_for(token.account_id, token.user_id), Actor.user(token.user_id)
+    everything = Viewer(token.account_id, 0, is_super_admin=True, has_seat=True, permissions=Permissions())
+    return everything, Actor(ActorKind.INTEGRATION, token.token_id)
+
+
+def _response(operation: Operation, given: Any) -> HttpResponse:
+    status = operation.status
+    if isinstance(given, Answer):
+        given, status = given.content, given.status
+    if given is None:
+        return HttpResponse(status=204)
+    return HttpResponse(orjson.dumps(given), status=status, content_type=JSON)

@@ -1,0 +1,195 @@
+"""Links between records, as they are shown beside a record and given with a new one (api.md §1.5, §2.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from deskhand.accounts.policy import visible
+from deskhand.accounts.types import Viewer
+from deskhand.api import kinds, refusals
+from deskhand.crm.records import labeling
+from deskhand.crm.records.associations import Link, Why
+from deskhand.crm.records.tables import is_there, of_this_type, table_of
+from deskhand.crm.schema import association_labels
+from deskhand.crm.schema.defaults import ASSOCIATION_TYPES, UNNUMBERED
+from deskhand.events.types import Actor
+from deskhand.kernel.database import sql
+
+BESIDE = 500  # links of one record that are shown beside it
+
+
+class Seen(NamedTuple):
+    """One type of one link, as seen from the nearer record."""
+
+    to_id: int
+    type_id: int
+    category: str
+
+
+def beside(
+    viewer: Viewer, object_type: str, ids: Sequence[int], to_type: str, page: str
+) -> dict[int, dict[str, Any]]:
+    """{record: its links to such records, and where more of them are}. `page` is the address of all links of a record, with
+    its number as "{}". One query."""
+    shown: dict[int, dict[str, Any]] = {}
+    for record_id, seen in linked(viewer, object_type, ids, to_type, BESIDE + 1).items():
+        others = list(dict.fromkeys(one.to_id for one in seen))
+        kept = set(others[:BESIDE])
+        shown[record_id] = {
+            "results": [
+                {"id": str(one.to_id), "type": type_name(object_type, to_type, one.type_id)}
+                for one in seen
+                if one.to_id in kept
+            ]
+        }
+        if len(others) > BESIDE:
+            after = str(others[BESIDE - 1])
+            link = f"{page.format(record_id)}?after={after}"
+            shown[record_id]["paging"] = {"next": {"after": after, "link": link}}
+    return shown
+
+
+def linked(
+    viewer: Viewer,
+    object_type: str,
+    ids: Sequence[int],
+    to_type: str,
+    most: int,
+    after: Mapping[int, int] | None = None,
+) -> dict[int, list[Seen]]:
+    """{record: its links to records that are there for the viewer, by their numbers}; `most` records, each with all its
+    types, behind the one that `after` names. One query."""
+    reach, params = visible(viewer, to_type).sql("t")
+    query = _LINKED.format(
+        table=table_of(to_type), there=is_there(to_type), kind=of_this_type(to_type), reach=reach
+    )
+    begin = [(after or {}).get(pk, 0) for pk in ids]
+    found: dict[int, list[Seen]] = {}
+    for record_id, *seen in sql.rows(
+        query,
+        [
+            list(ids),
+            begin,
+            viewer.account_id,
+            object_type,
+            to_type,
+            viewer.account_id,
+            *params,
+            int(most),
+            viewer.account_id,
+            object_type,
+            to_type,
+        ],
+    ):
+        found.setdefault(record_id, []).append(Seen(*seen))
+    return found
+
+
+_LINKED = """
+select x.id, a.to_id, a.type_id, a.category
+from unnest(%s::bigint[], %s::bigint[]) x(id, after)
+cross join lateral (
+    select distinct a.to_id from crm_association a join {table} t on t.account_id = a.account_id and t.id = a.to_id
+    where a.account_id = %s and a.from_type = %s and a.from_id = x.id and a.to_type = %s and a.to_id > x.after
+      and t.account_id = %s and {there} and {kind} and {reach}
+    order by a.to_id limit %s
+) n
+join crm_association a on a.account_id = %s and a.from_type = %s and a.from_id = x.id and a.to_type = %s and a.to_id = n.to_id
+order by x.id, a.to_id, a.label_type_id nulls first
+"""
+
+
+def type_name(from_type: str, to_type: str, type_id: int) -> str:
+    """A type of link in one word: "ticket_to_contact", or a label's name."""
+    label = association_labels.label_for(from_type, to_type, type_id)
+    return label.name if label and label.is_own else f"{_word(from_type)}_to_{_word(to_type)}"
+
+
+def _word(kind: str) -> str:
+    return kinds.name(kind)
+
+
+class Given(NamedTuple):
+    """A link that somebody asks for: with whom, and as what; the numbers of labels."""
+
+    to_type: str
+    to_id: int
+    labels: frozenset[int]
+
+
+def read(from_type: str, to_id: str, types: Sequence[tuple[str, int]]) -> Given:
+    """What a link that is given with a new record means: its types say what kind the other one is. Raises Refusal."""
+    if not types:
+        raise refusals.bad("An association needs at least one type.", context={"id": [to_id]})
+    to_type = next((kind for kind in _others(from_type) if knows(from_type, kind, types[0][1])), None)
+    if to_type is None:
+        raise refusals.bad(
+            f"Invalid association type: {types[0][1]} for {from_type}.",
+            context={"typeId": [str(types[0][1])]},
+        )
+    return Given(to_type, number(to_id), labels(from_type, to_type, types))
+
+
+def number(text: str) -> int:
+    if not text.isdecimal() or len(text) > 18:
+        raise refusals.missing()
+    return int(text)
+
+
+def labels(from_type: str, to_type: str, types: Sequence[tuple[str, int]]) -> frozenset[int]:
+    """The labels among them. Raises Refusal for a type that there is not between these two kinds."""
+    for _category, type_id in types:
+        if not knows(from_type, to_type, type_id):
+            raise refusals.bad(
+                f"Invalid association type: {type_id} from {from_type} to {to_type}.",
+                context={"typeId": [str(type_id)]},
+            )
+    own = {label.type_id for label in association_labels.own_of(from_type, to_type)}
+    return frozenset(own.intersection(type_id for _category, type_id in types))
+
+
+def knows(from_type: str, to_type: str, type_id: int) -> bool:
+    """Whether records of these kinds may be linked as this."""
+    return association_labels.may_link(from_type, to_type) and (
+        type_id == default_type(from_type, to_type)
+        or association_labels.label_for(from_type, to_type, type_id) is not None
+    )
+
+
+def default_type(from_type: str, to_type: str) -> int:
+    return ASSOCIATION_TYPES.get((from_type, to_type), UNNUMBERED)
+
+
+def _others(from_type: str) -> Collection[str]:
+    return [kind for kind in kinds.every() if association_labels.may_link(from_type, kind)]
+
+
+def connect(viewer: Viewer, links: Mapping[Link, frozenset[int]], *, by: Actor) -> None:
+    """Link them as somebody asked. Raises Refusal where one of the others is not there for the viewer."""
+    require_there(viewer, {(link[2], link[3]) for link in links})
+    groups: dict[tuple[str, frozenset[int]], dict[Link, Why]] = {}
+    for link, given in links.items():
+        groups.setdefault((link[2], given), {})[link] = Why()
+    for (_kind, given), some in groups.items():
+        labeling.connect_many(some, given, by=by)
+
+
+def require_there(viewer: Viewer, records: Collection[tuple[str, int]]) -> None:
+    """Raises Refusal where one is not there for the viewer. One query for each kind."""
+    for kind in {kind for kind, _pk in records}:
+        ids = sorted({pk for own, pk in records if own == kind})
+        reach, params = visible(viewer, kind).sql("t")
+        found = {
+            pk
+            for (pk,) in sql.rows(
+                f"select t.id from {table_of(kind)} t where t.account_id = %s and t.id = any(%s) and t.archived_at is null"
+                f" and {of_this_type(kind)} and {reach}",
+                [viewer.account_id, ids, *params],
+            )
+        }
+        if gone := [str(pk) for pk in ids if pk not in found]:
+            raise refusals.missing(
+                f"One or more associations are not valid: there is no {kind} {gone[0]}.",
+                context={"ids": gone},
+            )

@@ -1,0 +1,165 @@
+"""Bodies of the operations on records."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from deskhand.api.shapes import Shape
+
+MOST = 100  # records of one batch
+Category = Literal["HUBSPOT_DEFINED", "USER_DEFINED", "INTEGRATOR_DEFINED"]
+Properties = dict[str, Any]
+
+
+# ── what comes ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class RecordId(Shape):
+    id: str
+
+
+class TypeOfLink(Shape):
+    association_category: Category
+    association_type_id: int
+
+
+class LinkOfNew(Shape):
+    to: RecordId
+    types: list[TypeOfLink]
+
+
+class New(Shape):
+    properties: Properties
+    associations: list[LinkOfNew] | None = None
+
+
+class NewTraced(New):
+    object_write_trace_id: str | None = None
+
+
+class Changes(Shape):
+    properties: Properties
+
+
+class ChangesOf(Changes):
+    id: str
+    id_property: str | None = None
+    object_write_trace_id: str | None = None
+
+
+class NewRecords(Shape):
+    inputs: Annotated[list[NewTraced], Field(max_length=MOST)]
+
+
+class ChangedRecords(Shape):
+    inputs: Annotated[list[ChangesOf], Field(max_length=MOST)]
+
+
+class Upserts(Shape):
+    inputs: Annotated[list[ChangesOf], Field(max_length=MOST)]
+
+
+class Ids(Shape):
+    inputs: Annotated[list[RecordId], Field(max_length=MOST)]
+
+
+class Reads(Ids):
+    properties: list[str] | None = None
+    properties_with_history: list[str] | None = None
+    id_property: str | None = None
+
+
+class Merge(Shape):
+    primary_object_id: str
+    object_id_to_merge: str
+
+
+# ── what goes ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Value(Shape):
+    value: str
+    timestamp: str
+    source_type: str
+    source_id: str | None = None
+    source_label: str | None = None
+    updated_by_user_id: int | None = None
+
+
+class Record(Shape):
+    id: str
+    properties: dict[str, str | None]
+    properties_with_history: dict[str, list[Value]] | None = None
+    created_at: str
+    updated_at: str
+    archived: bool
+    archived_at: str | None = None
+
+
+class Linked(Shape):
+    id: str
+    type: str
+
+
+class Next(Shape):
+    after: str
+    link: str | None = None
+
+
+class Paging(Shape):
+    next: Next
+
+
+class LinkedPage(Shape):
+    results: list[Linked]
+    paging: Paging | None = None
+
+
+class RecordWithLinks(Record):
+    associations: dict[str, LinkedPage] | None = None
+
+
+class Page(Shape):
+    results: list[RecordWithLinks]
+    paging: Paging | None = None
+
+
+class Problem(Shape):
+    """What was wrong with some of a batch."""
+
+    status: str
+    category: str
+    message: str
+    context: dict[str, list[str]]
+    links: dict[str, str]
+    errors: list[dict[str, Any]]
+
+
+class BatchOfRecords(Shape):
+    status: Literal["COMPLETE"]
+    results: list[Record]
+    started_at: str
+    completed_at: str
+
+
+class PartOfRecords(BatchOfRecords):
+    num_errors: int
+    errors: list[Problem]
+
+
+class Upserted(Record):
+    new: bool
+
+
+class BatchOfUpserts(Shape):
+    status: Literal["COMPLETE"]
+    results: list[Upserted]
+    started_at: str
+    completed_at: str
+
+
+class PartOfUpserts(BatchOfUpserts):
+    num_errors: int
+    errors: list[Problem]

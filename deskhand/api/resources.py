@@ -1,0 +1,5 @@
+"""All operations: whoever imports this has them in `operations.table`."""
+
+from deskhand.api.objects import batches, resource
+
+__all__ = ["batches", "resource"]

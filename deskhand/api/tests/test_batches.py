@@ -1,0 +1,147 @@
+"""Up to a hundred records at once (api.md §1.8)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from deskhand.api.tests.test_records import PRINTER, TICKETS, ticket
+
+pytestmark = pytest.mark.django_db
+
+CONTACTS = "/crm/v3/objects/contacts"
+
+
+def batch(program: Any, do: str, inputs: list[Any], kind: str = TICKETS, **more: Any) -> tuple[int, Any]:
+    return program("POST", f"{kind}/batch/{do}", {"inputs": inputs, **more})  # type: ignore[no-any-return]
+
+
+def test_many_are_made_in_order(program: Any) -> None:
+    status, body = batch(
+        program, "create", [{"properties": {**PRINTER, "subject": f"{n}"}} for n in range(25)]
+    )
+
+    assert (status, body["status"], len(body["results"])) == (201, "COMPLETE", 25)
+    assert [one["properties"]["subject"] for one in body["results"]] == [f"{n}" for n in range(25)]
+    assert body["startedAt"] <= body["completedAt"]
+
+
+def test_one_that_is_wrong_refuses_all(program: Any) -> None:
+    status, body = batch(program, "create", [{"properties": PRINTER}, {"properties": {"subject": "x"}}])
+
+    assert (status, body["category"]) == (400, "VALIDATION_ERROR")
+    assert program("GET", TICKETS)[1]["results"] == []
+
+
+def test_with_traces_each_is_made_that_can_be(program: Any) -> None:
+    inputs = [
+        {"properties": PRINTER, "objectWriteTraceId": "a"},
+        {"properties": {"subject": "x"}, "objectWriteTraceId": "b"},
+    ]
+    status, body = batch(program, "create", inputs)
+
+    assert (status, len(body["results"]), body["numErrors"]) == (207, 1, 1)
+    assert body["errors"][0]["context"]["objectWriteTraceId"] == ["b"]
+
+
+def test_what_is_missing_is_told_beside_what_was_found(program: Any) -> None:
+    made = ticket(program)
+    status, body = batch(program, "read", [{"id": made["id"]}, {"id": 999999}], properties=["subject"])
+
+    assert (status, [one["id"] for one in body["results"]]) == (207, [made["id"]])
+    assert body["errors"][0]["category"] == "OBJECT_NOT_FOUND"
+    assert body["errors"][0]["context"] == {"ids": ["999999"]}
+    assert body["errors"][0]["message"].startswith("Could not get some TICKET objects")
+
+
+def test_contacts_are_read_by_address(program: Any) -> None:
+    made = [
+        program("POST", CONTACTS, {"properties": {"email": f"{name}@x.example"}})[1]["id"] for name in "ab"
+    ]
+    status, body = batch(
+        program, "read", [{"id": "B@x.example"}, {"id": "a@x.example"}], CONTACTS, idProperty="email", properties=["lastname"]
+    )  # fmt: skip
+
+    assert (status, [one["id"] for one in body["results"]]) == (200, made[::-1])
+
+
+def test_those_that_are_there_are_changed(program: Any) -> None:
+    made = ticket(program)
+    wanted = [
+        {"id": made["id"], "properties": {"subject": "New"}},
+        {"id": "77", "properties": {"subject": "x"}},
+    ]
+    status, body = batch(program, "update", wanted)
+
+    assert (status, body["numErrors"]) == (207, 1)
+    assert [one["properties"]["subject"] for one in body["results"]] == ["New"]
+
+
+def test_a_wrong_value_leaves_the_others(program: Any) -> None:
+    first, second = ticket(program), ticket(program)
+    wanted = [
+        {"id": first["id"], "properties": {"hs_ticket_priority": "VERY"}},
+        {"id": second["id"], "properties": {"subject": "New"}},
+    ]
+    status, body = batch(program, "update", wanted)
+
+    assert (status, [one["id"] for one in body["results"]]) == (207, [second["id"]])
+    assert body["errors"][0]["context"]["ids"] == [first["id"]]
+    assert body["errors"][0]["category"] == "VALIDATION_ERROR"
+
+
+def test_twice_the_same_is_refused(program: Any) -> None:
+    made = ticket(program)
+    status, body = batch(program, "update", [{"id": made["id"], "properties": {"subject": n}} for n in "ab"])
+
+    assert (status, body["context"]["ids"]) == (400, [made["id"]])
+
+
+def test_upserts_say_what_is_new(program: Any) -> None:
+    program("POST", CONTACTS, {"properties": {"email": "a@x.example"}})
+    inputs = [
+        {"id": f"{n}@x.example", "idProperty": "email", "properties": {"lastname": n.upper()}} for n in "ab"
+    ]
+    status, body = batch(program, "upsert", inputs, CONTACTS)
+
+    assert (status, [one["new"] for one in body["results"]]) == (200, [False, True])
+    assert [one["properties"]["lastname"] for one in body["results"]] == ["A", "B"]
+    again = batch(program, "upsert", inputs, CONTACTS)[1]
+    assert [one["new"] for one in again["results"]] == [False, False]
+
+
+def test_many_are_put_away_and_again(program: Any) -> None:
+    made = [{"id": ticket(program)["id"]} for _n in range(3)]
+
+    assert batch(program, "archive", [*made, {"id": "9999"}])[0] == 204
+    assert program("GET", TICKETS)[1]["results"] == []
+    assert batch(program, "archive", made)[0] == 204
+
+
+@pytest.mark.parametrize("do", ["read", "create", "update", "upsert", "archive"])
+def test_an_empty_batch_and_a_large_one_are_refused(program: Any, do: str) -> None:
+    status, body = batch(program, do, [])
+    assert (status, body["message"]) == (400, "Batch input provided should have at least one object.")
+
+    many = [{"id": str(number), "properties": {"subject": "x"}} for number in range(101)]
+    assert batch(program, do, many)[0] == 400
+    assert batch(program, do, many[:1])[0] in (201, 204, 207, 400)
+
+
+def test_a_hundred_cost_as_many_statements_as_two(program: Any) -> None:
+    def made(count: int) -> int:
+        body = {"inputs": [{"properties": {**PRINTER, "subject": f"{n}"}} for n in range(count)]}
+        return program.queries("POST", f"{TICKETS}/batch/create", body)  # type: ignore[no-any-return]
+
+    made(2)
+    assert made(100) == made(2)
+
+
+def test_a_hundred_contacts_cost_as_many_statements_as_two(program: Any) -> None:
+    def made(prefix: str, count: int) -> int:
+        body = {"inputs": [{"properties": {"email": f"{prefix}{n}@x.example"}} for n in range(count)]}
+        return program.queries("POST", f"{CONTACTS}/batch/create", body)  # type: ignore[no-any-return]
+
+    made("a", 2)
+    assert made("b", 100) == made("c", 2)
