@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 
 CHROMIUM = shutil.which("chromium")
@@ -39,7 +40,9 @@ def server() -> Iterator[str]:
         thread.start()
         try:
             _wait_until(lambda: running.started)
-            yield f"http://127.0.0.1:{taken.getsockname()[1]}"
+            address = f"http://127.0.0.1:{taken.getsockname()[1]}"
+            httpx.get(f"{address}/livez", timeout=PATIENCE)  # the first request loads every page's code
+            yield address
         finally:
             running.should_exit = True
             thread.join(PATIENCE)

@@ -13,6 +13,7 @@ from datetime import timedelta
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import Page, ViewportSize
 
 from deskhand.accounts.models import User
@@ -225,8 +226,8 @@ def as_customer(page: Page, office: Office) -> None:
     page.context.add_cookies([{"name": "portal", "value": token, "domain": domain, "path": home(office)}])
 
 
-def each_state(page: Page, share: int) -> Iterator[tuple[str, tuple[int, bool]]]:
-    """Bring the page into one state after the other of this share, signed in as before; and say how it looks there."""
+def each_state(page: Page, share: int) -> Iterator[tuple[str, tuple[int, bool], list[str]]]:
+    """Bring the page into one state after the other of this share, signed in as before; with its look, and why not."""
     kept = page.context.cookies()
     for number, (name, step) in enumerate(states.STATES.items()):
         part, place = number // SHARES % PARTS, number // SHARES // PARTS
@@ -237,9 +238,16 @@ def each_state(page: Page, share: int) -> Iterator[tuple[str, tuple[int, bool]]]
             page.emulate_media(color_scheme="dark" if dark else "light")
             page.context.clear_cookies()
             page.context.add_cookies(kept)
-            step(page)
-            states.settle(page)
-            yield name, (width, dark)
+            yield name, (width, dark), [*reached(page, step)]
+
+
+def reached(page: Page, step: Callable[[Page], None]) -> Iterator[str]:
+    """Go there; yields why not, so that the others are seen all the same."""
+    try:
+        step(page)
+        states.settle(page)
+    except (PlaywrightError, AssertionError) as problem:
+        yield f"not reached, at {page.url}: {problem}"
 
 
 def obstacles(page: Page) -> Iterator[str]:
@@ -292,9 +300,10 @@ def test_nobody_meets_an_obstacle(tab: Callable, busy, share: int) -> None:
     page = tab(busy.world.ada)
     as_customer(page, busy)
     found = {}
-    for name, (width, dark) in each_state(page, share):
-        trouble = [said for look in needs(name) for said in look(page)]
-        if trouble := [*trouble, *obstacles(page)]:
+    for name, (width, dark), trouble in each_state(page, share):
+        if not trouble:
+            trouble = [*(said for look in needs(name) for said in look(page)), *obstacles(page)]
+        if trouble:
             found[f"{name} ({width} px, {'dark' if dark else 'light'})"] = trouble
 
     assert not found, "\n\n".join(f"{name}: {'; '.join(trouble)}" for name, trouble in found.items())

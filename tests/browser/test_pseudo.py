@@ -20,7 +20,7 @@ from deskhand.accounts.models import User
 from scripts import messages
 from tests import pseudo
 from tests.browser import states
-from tests.browser.test_access import EVERY_LOOK, as_customer, busy
+from tests.browser.test_access import EVERY_LOOK, as_customer, busy, reached
 from tests.test_translations import KEPT, PROPER_NAMES, _dates, words_of
 
 __all__ = ["busy"]
@@ -124,16 +124,16 @@ def test_every_text_is_marked_and_has_room(
             continue
         page.context.clear_cookies()
         page.context.add_cookies(cookies)
-        step(page)
-        states.settle(page)
-        unmarked = _unmarked(page.evaluate(SHOWN), ours)
-        if (
-            unmarked
-        ):  # unless a step before has written it: opened pages make the category of languages, and more
-            with busy.inside():
-                ours = _words_of_the_office()
+        trouble = [*reached(page, step)]
+        if not trouble:
             unmarked = _unmarked(page.evaluate(SHOWN), ours)
-        trouble = [*unmarked, *page.evaluate(CLIPPED)]
+            if (
+                unmarked
+            ):  # unless a step before has written it: opened pages make the category of languages, and more
+                with busy.inside():
+                    ours = _words_of_the_office()
+                unmarked = _unmarked(page.evaluate(SHOWN), ours)
+            trouble = [*unmarked, *page.evaluate(CLIPPED)]
         if trouble:
             found[name] = sorted(set(trouble))
 
