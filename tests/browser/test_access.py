@@ -34,6 +34,7 @@ from deskhand.desk import inboxes, replies, threads
 from deskhand.desk.models import Message
 from deskhand.desk.types import InboundMessage, Incoming, Mailbox, StoredFile
 from deskhand.events import dispatch
+from deskhand.events.models import PendingEvent
 from deskhand.events.types import SYSTEM
 from deskhand.kernel import clock, files
 from deskhand.kernel.jobs import Job
@@ -124,6 +125,7 @@ MOVING = """() => document.getAnimations()
 def busy(office):
     """An office in which every state has something to show."""
     stored = files.put(b"PDF")
+    office.at -= timedelta(minutes=1)  # what is to be has not happened, and is told to nobody
     for number in range(5):
         office.at += timedelta(seconds=1)
         ticket = office.mail(
@@ -197,6 +199,7 @@ def busy(office):
     _simulate(office)
     while dispatch.Dispatcher().run_once():
         pass  # so that all of it can be found
+    assert not PendingEvent.objects.exists()
     return office
 
 
