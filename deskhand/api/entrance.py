@@ -13,6 +13,7 @@ import structlog
 from django.core.signals import got_request_exception
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
+from django.urls import Resolver404, resolve
 from django.utils import translation
 from pydantic import BaseModel, ValidationError
 
@@ -50,9 +51,22 @@ def api(get_response: Next) -> Next:
 
     def respond(request: HttpRequest) -> HttpResponse:
         folded = fold(request.path_info)
-        return get_response(request) if folded is None else _answered(request, folded)
+        if folded is None or _is_served_elsewhere(request.path_info, folded):
+            return get_response(request)
+        return _answered(request, folded)
 
     return respond
+
+
+def _is_served_elsewhere(path: str, folded: Folded) -> bool:
+    """What other programs call without a token, such as callbacks of workflows, has views of its own."""
+    if table.knows(folded.segments):
+        return False
+    try:
+        resolve(path)
+    except Resolver404:
+        return False
+    return True
 
 
 def _answered(request: HttpRequest, folded: Folded) -> HttpResponse:

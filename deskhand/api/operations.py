@@ -95,6 +95,13 @@ class Table:
             methods.append(operation.method)
         return None, {}, sorted(set(methods))
 
+    def knows(self, segments: tuple[str, ...]) -> bool:
+        """Whether there is an operation at this address, by whatever method."""
+        return any(
+            _match(operation.segments, segments) is not None
+            for operation in self._by_length.get(len(segments), ())
+        )
+
 
 def _is_part(segment: str) -> bool:
     return segment.startswith("{")
