@@ -10,9 +10,10 @@ from typing import Any
 
 import orjson
 import structlog
+from django.core.exceptions import SuspiciousOperation
 from django.core.signals import got_request_exception
 from django.db import InterfaceError, OperationalError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.urls import Resolver404, resolve
 from django.utils import translation
 from pydantic import BaseModel, ValidationError
@@ -82,6 +83,8 @@ def _answered(request: HttpRequest, folded: Folded) -> HttpResponse:
             return refusals.answer(
                 Refusal(503, "SERVICE_UNAVAILABLE", "The database does not answer now.", headers={"Retry-After": "2"})
             )  # fmt: skip
+        except (SuspiciousOperation, UnreadablePostError):
+            return refusals.answer(Refusal(400, "BAD_REQUEST", "The request could not be read."))
         except Exception:
             log.exception("api.failed", path=request.path_info)
             got_request_exception.send(sender=None, request=request)

@@ -124,7 +124,7 @@ class Writer:
                 )
                 continue
             try:
-                values[name] = self._place(prop, given) if prop.is_place else given
+                values[name] = self._place(prop, given) if prop.is_place else _plain(prop, given)
                 checked(self.object_type, {name: values[name]})
             except Invalid as problem:
                 wrong.append(
@@ -180,6 +180,13 @@ class Writer:
                 raise
             said = f"{problem.message} {problem.hint}".strip()
             raise _not_valid([_wrong(problem.field, said, "INVALID_VALUE", problem.value)]) from None
+
+
+def _plain(prop: Property, given: Any) -> Any:
+    """Raises Invalid for what is no single value."""
+    if isinstance(given, Mapping) or (isinstance(given, list) and prop.kind not in (Kind.MULTI, Kind.REFS)):
+        raise Invalid(f"{_short(given)} is not a value of {prop.name}: it takes one text.", field=prop.name)
+    return str(given).lower() if isinstance(given, bool) and prop.kind is Kind.TEXT else given
 
 
 def _said(prop: Property, given: Any, problem: Invalid) -> str:

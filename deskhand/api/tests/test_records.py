@@ -305,6 +305,23 @@ def test_what_is_called_without_a_token_is_left_to_its_own_views(client: Any, wo
     assert client.get("/crm/v3/nothing").json()["category"] == "OBJECT_NOT_FOUND"
 
 
+@pytest.mark.parametrize("given", [{"a": 1}, [1, 2], [["x"]]])
+def test_a_value_is_one_text(program: Any, given: Any) -> None:
+    status, body = program("POST", TICKETS, {"properties": {**PRINTER, "subject": given}})
+
+    assert (status, [one["name"] for one in wrong(body)]) == (400, ["subject"])
+
+
+def test_a_host_that_is_not_ours_is_the_caller_s_mistake(program: Any, settings: Any) -> None:
+    """The address of the next page begins with it."""
+    ticket(program)
+    ticket(program)
+    settings.ALLOWED_HOSTS = ["desk.example"]
+    program.raises = False
+
+    assert program("GET", TICKETS, limit="1")[0] == 400
+
+
 def test_a_body_that_is_too_large_is_refused_with_the_limit(
     program: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
