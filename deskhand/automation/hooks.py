@@ -525,7 +525,9 @@ def _make(entry: Entry, prop: Property, call: _Read) -> None:
     by, cause = Actor(ActorKind.WORKFLOW, entry.workflow_id), Cause(workflow_id=entry.workflow_id)
     try:
         with attempt():
-            [call.record_id] = making.make_many(entry.object_type, [values], by=by, cause=cause, depth=1)
+            [call.record_id] = making.make_many(
+                entry.object_type, [making.New(values)], by=by, cause=cause, depth=1
+            )
     except DeskhandError as refusal:
         call.record_id = _made_meanwhile(prop, refusal)
         if call.record_id is None:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from deskhand.api import kinds, pages, refusals
 from deskhand.api.objects import finding
 from deskhand.api.objects.reading import Reader, Wanted, defaults
-from deskhand.api.objects.resource import connect
+from deskhand.api.objects.resource import given_links
 from deskhand.api.objects.shapes import (
     BatchOfRecords,
     BatchOfUpserts,
@@ -128,7 +128,7 @@ def upsert(call: Call) -> Any:
             continue
         try:
             with attempt():
-                [made] = writer.create([_with_id(one) | dict(one.properties)])
+                [made] = writer.create([(_with_id(one) | dict(one.properties), ())])
                 done.append((one, made, True))
         except Refusal as refusal:
             errors.append(_error(refusal, _about(one)))
@@ -163,9 +163,8 @@ def _are_traced(inputs: Sequence[NewTraced]) -> bool:
 
 
 def _made(call: Call, object_type: str, inputs: Sequence[NewTraced]) -> list[int]:
-    made = Writer(call.viewer, call.by, object_type).create([one.properties for one in inputs])
-    connect(call, object_type, [(pk, one.associations or ()) for pk, one in zip(made, inputs, strict=True)])
-    return made
+    new = [(one.properties, given_links(object_type, one.associations)) for one in inputs]
+    return Writer(call.viewer, call.by, object_type).create(new)
 
 
 def _found(call: Call, object_type: str, inputs: Sequence[ChangesOf]) -> dict[str, int]:

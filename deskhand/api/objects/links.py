@@ -165,14 +165,14 @@ def _others(from_type: str) -> Collection[str]:
     return [kind for kind in kinds.every() if association_labels.may_link(from_type, kind)]
 
 
-def connect(viewer: Viewer, links: Mapping[Link, frozenset[int]], *, by: Actor) -> None:
-    """Link them as somebody asked. Raises Refusal where one of the others is not there for the viewer."""
-    require_there(viewer, {(link[2], link[3]) for link in links})
+def label(links: Mapping[Link, frozenset[int]], *, by: Actor) -> None:
+    """Give new links their labels; one call for each set of them between two kinds."""
     groups: dict[tuple[str, frozenset[int]], dict[Link, Why]] = {}
     for link, given in links.items():
-        groups.setdefault((link[2], given), {})[link] = Why()
+        if given:
+            groups.setdefault((link[2], given), {})[link] = Why()
     for (_kind, given), some in groups.items():
-        labeling.connect_many(some, given, by=by)
+        labeling.relabel_many(some, labeling.Labeling(add=given), by=by)
 
 
 def require_there(viewer: Viewer, records: Collection[tuple[str, int]]) -> None:

@@ -8,12 +8,12 @@ from typing import Any
 from deskhand.accounts.types import Verb
 from deskhand.api import kinds, pages, refusals
 from deskhand.api.objects import finding, links
+from deskhand.api.objects.links import Given
 from deskhand.api.objects.reading import Reader, Wanted, defaults
 from deskhand.api.objects.shapes import Changes, LinkOfNew, New, Page, Record, RecordWithLinks
 from deskhand.api.objects.writing import Writer
 from deskhand.api.operations import Call, operation
 from deskhand.api.shapes import without_nothing
-from deskhand.crm.records.associations import Link
 
 _LIST, _ONE = "/crm/objects/{objectType}", "/crm/objects/{objectType}/{objectId}"
 _ASKED = ("properties", "propertiesWithHistory", "associations", "archived")
@@ -50,8 +50,8 @@ def read(call: Call) -> Any:
 @operation("POST", _LIST, needs=kinds.to_write(), takes=New, gives={201: Record})
 def create(call: Call) -> Any:
     object_type, body = kinds.named(call.parts["objectType"]), call.body
-    [made] = Writer(call.viewer, call.by, object_type).create([body.properties])
-    connect(call, object_type, [(made, body.associations or ())])
+    given = given_links(object_type, body.associations)
+    [made] = Writer(call.viewer, call.by, object_type).create([(body.properties, given)])
     return after_write(call, object_type, made, body.properties)
 
 
@@ -99,16 +99,16 @@ def with_links(call: Call, object_type: str, shown: Sequence[dict[str, Any]], to
             one["associations"] = own
 
 
-def connect(call: Call, object_type: str, given: Sequence[tuple[int, Sequence[LinkOfNew]]]) -> None:
-    """Link new records to what came with them."""
-    wanted: dict[Link, frozenset[int]] = {}
-    for made, associations in given:
-        for one in associations:
-            types = [(each.association_category, each.association_type_id) for each in one.types]
-            link = links.read(object_type, one.to.id, types)
-            wanted[object_type, made, link.to_type, link.to_id] = link.labels
-    if wanted:
-        links.connect(call.viewer, wanted, by=call.by)
+def given_links(object_type: str, associations: Sequence[LinkOfNew] | None) -> list[Given]:
+    """The links that come with a new record."""
+    return [
+        links.read(
+            object_type,
+            one.to.id,
+            [(each.association_category, each.association_type_id) for each in one.types],
+        )
+        for one in associations or ()
+    ]
 
 
 def after_write(call: Call, object_type: str, record_id: int, given: Sequence[str]) -> dict[str, Any]:

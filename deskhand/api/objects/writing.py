@@ -11,6 +11,8 @@ import orjson
 from deskhand.accounts.policy import reaches_any
 from deskhand.accounts.types import Verb, Viewer
 from deskhand.api import refusals
+from deskhand.api.objects import links
+from deskhand.api.objects.links import Given
 from deskhand.api.refusals import Refusal
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.pipelines.types import stage_property
@@ -47,14 +49,26 @@ class Writer:
     by: Actor
     object_type: str
 
-    def create(self, new: Sequence[Mapping[str, Any]]) -> list[int]:
-        """All of them or none. Raises Refusal."""
+    def create(self, new: Sequence[tuple[Mapping[str, Any], Sequence[Given]]]) -> list[int]:
+        """Records with their links, all of them or none. Raises Refusal."""
         if not reaches_any(self.viewer, self.object_type, Verb.EDIT):
             raise Refusal(403, "FORBIDDEN", "You may not make records of this kind.")
-        read = [self.read(given) for given in new]
-        for given in read:
-            self._require_whole(given)
-        made: list[int] = self._told(lambda: making.make_many(self.object_type, read, by=self.by))
+        links.require_there(
+            self.viewer, {(link.to_type, link.to_id) for _given, some in new for link in some}
+        )
+        read = [(self.read(given), some) for given, some in new]
+        for values, _some in read:
+            self._require_whole(values)
+        wanted = [making.New(values, [(link.to_type, link.to_id) for link in some]) for values, some in read]
+        made: list[int] = self._told(lambda: making.make_many(self.object_type, wanted, by=self.by))
+        links.label(
+            {
+                (self.object_type, pk, link.to_type, link.to_id): link.labels
+                for pk, (_values, some) in zip(made, read, strict=True)
+                for link in some
+            },
+            by=self.by,
+        )
         return made
 
     def update(self, record_id: int, properties: Mapping[str, Any]) -> None:

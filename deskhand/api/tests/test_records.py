@@ -10,6 +10,7 @@ import pytest
 
 from deskhand.accounts.models import Membership, Role
 from deskhand.api import entrance
+from deskhand.crm.records.models import Ticket
 from deskhand.kernel.database.scope import account_scope
 
 pytestmark = pytest.mark.django_db
@@ -152,7 +153,7 @@ def test_an_update_without_anything_is_refused(program: Any) -> None:
         (b"{}", "Invalid input JSON on line 1, column 1. Some required fields were not set: [properties]"),
         (b'{"properties": 3}', "Invalid input JSON: properties"),
         (b"[]", "Invalid input JSON"),
-        (b'{"properties": {"subject": {"a": [1]}}}', "Error creating TICKET"),
+        (b'{"properties": {"subject": {"a": [1]}}}', "Property values were not valid"),
     ],
 )
 def test_a_wrong_body_is_told_where(program: Any, body: bytes, said: str) -> None:
@@ -184,6 +185,8 @@ def test_links_come_with_a_new_record_and_stand_beside_it(program: Any) -> None:
     assert status == 201
     read = program("GET", f"{TICKETS}/{made['id']}", associations="contacts,companies")[1]
     assert read["associations"] == {"contacts": {"results": [{"id": ada["id"], "type": "ticket_to_contact"}]}}
+    with account_scope(program.world.account.pk):
+        assert str(Ticket.objects.get(pk=made["id"]).contact_id) == ada["id"]  # who asks
 
 
 @pytest.mark.parametrize(

@@ -4,21 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from deskhand.crm.records import companies, contacts, objects, store, tickets
+from deskhand.crm.records import associations, companies, contacts, objects, store, tickets
 from deskhand.crm.records.checking import checked
 from deskhand.crm.records.tickets import NewTicket
 from deskhand.crm.schema.queries import properties_of
 from deskhand.events.types import Actor, Cause
+from deskhand.kernel import clock
 
 #: What a new ticket is given by name; other columns are facts of it.
 _NAMED = {"subject", "content", "pipeline_id", "stage_id", "owner_id", "priority", "category"}
 
 
+class New(NamedTuple):
+    """A record to be, by the API's names, and (kind, id) of the records that it is linked to from the start. A ticket's first
+    contact is who asks."""
+
+    properties: Mapping[str, Any]
+    links: Sequence[tuple[str, int]] = ()
+
+
 def make_many(
     object_type: str,
-    new: Sequence[Mapping[str, Any]],
+    new: Sequence[New],
     *,
     by: Actor,
     cause: Cause | None = None,
@@ -30,27 +39,37 @@ def make_many(
 
     Raises Invalid, naming the field, Taken and NotUnique; then none is made.
     """
-    more: dict[str, Any] = {"by": by, "cause": cause, "depth": depth, "at": at}
+    at = at or clock.now()
+    ids = _made(object_type, new, source_type, {"by": by, "cause": cause, "depth": depth, "at": at})
+    associations.link_many(
+        [(object_type, pk, *link) for pk, one in zip(ids, new, strict=True) for link in one.links], at
+    )
+    return ids
+
+
+def _made(object_type: str, new: Sequence[New], source_type: str, more: Mapping[str, Any]) -> list[int]:
+    given = [one.properties for one in new]
     match object_type:
         case "ticket":
-            made = tickets.create_many([_ticket(given, source_type) for given in new], **more)
-            return [one.id for one in made]
+            return [
+                made.id for made in tickets.create_many([_ticket(one, source_type) for one in new], **more)
+            ]
         case "contact":
-            return contacts.make_many(new, **more)
+            return contacts.make_many(given, **more)
         case "company":
-            return companies.make_many(new, **more)
+            return companies.make_many(given, **more)
     return [
-        one.id
-        for one in objects.create_many(object_type, [objects.NewRecord(given) for given in new], **more)
+        made.id
+        for made in objects.create_many(object_type, [objects.NewRecord(one) for one in given], **more)
     ]
 
 
-def _ticket(properties: Mapping[str, Any], source_type: str) -> NewTicket:
-    values = checked("ticket", properties)
+def _ticket(new: New, source_type: str) -> NewTicket:
+    values = checked("ticket", new.properties)
     stored = {prop.column for prop in properties_of("ticket").values() if prop.column}
     own = {name: value for name, value in values.items() if name not in stored}
     return NewTicket(
         **{"subject": "", **{name: value for name, value in values.items() if name in _NAMED}},
-        source_type=source_type, facts={name: value for name, value in values.items() if name in stored - _NAMED},
+        contact_id=next((pk for kind, pk in new.links if kind == "contact"), None), source_type=source_type, facts={name: value for name, value in values.items() if name in stored - _NAMED},
         properties={name: store.plain(value) for name, value in own.items() if value not in (None, [])},
     )  # fmt: skip
