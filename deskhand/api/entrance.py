@@ -5,7 +5,7 @@ It stands before sessions and everything that is for browsers. What answers with
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import orjson
@@ -13,8 +13,7 @@ import structlog
 from django.core.exceptions import SuspiciousOperation
 from django.core.signals import got_request_exception
 from django.db import InterfaceError, OperationalError
-from django.http import HttpRequest, HttpResponse, UnreadablePostError
-from django.urls import Resolver404, resolve
+from django.http import HttpRequest, HttpResponse, QueryDict, UnreadablePostError
 from django.utils import translation
 from pydantic import BaseModel, ValidationError
 
@@ -22,7 +21,7 @@ from deskhand.accounts import policy, tokens
 from deskhand.accounts.tokens import TokenUse
 from deskhand.accounts.types import Permissions, Viewer
 from deskhand.api import refusals, resources
-from deskhand.api.operations import Answer, Call, Operation, table
+from deskhand.api.operations import Answer, Call, OpenCall, Operation, table
 from deskhand.api.paths import Folded, fold
 from deskhand.api.refusals import JSON, Refusal
 from deskhand.events.types import Actor, ActorKind
@@ -35,7 +34,9 @@ Next = Callable[[HttpRequest], HttpResponse]
 __all__ = ["api", "resources"]
 
 MOST_BYTES = 16 * 1024 * 1024  # of a body: a hundred records with long texts
+MOST_BYTES_OF_ANYBODY = 1024 * 1024  # where no token is asked for
 _BEARER = "bearer "
+_FORM = "application/x-www-form-urlencoded"
 #: The words that clients look for.
 _NO_TOKEN = (
     "Authentication credentials not found. This API supports OAuth 2.0 authentication and you can find more details in the"
@@ -52,56 +53,75 @@ def api(get_response: Next) -> Next:
 
     def respond(request: HttpRequest) -> HttpResponse:
         folded = fold(request.path_info)
-        if folded is None or _is_served_elsewhere(request.path_info, folded):
-            return get_response(request)
-        return _answered(request, folded)
+        return get_response(request) if folded is None else _answered(request, folded)
 
     return respond
 
 
-def _is_served_elsewhere(path: str, folded: Folded) -> bool:
-    """What other programs call without a token, such as callbacks of workflows, has views of its own."""
-    if table.knows(folded.segments):
-        return False
-    try:
-        resolve(path)
-    except Resolver404:
-        return False
-    return True
-
-
 def _answered(request: HttpRequest, folded: Folded) -> HttpResponse:
+    wanted = request.headers.get("Access-Control-Request-Method", "")
+    is_question = request.method == "OPTIONS" and wanted != ""  # a browser asks first
+    operation, parts, methods = table.find(
+        wanted if is_question else request.method or "GET", folded.segments
+    )
     with translation.override("en"):
-        try:
-            return _done(request, folded)
-        except Refusal as refusal:
-            return refusals.answer(refusal)
-        except DeskhandError as error:
-            return refusals.answer(refusals.of(error))
-        except (OperationalError, InterfaceError):
-            log.warning("api.database_away", path=request.path_info)
-            return refusals.answer(
-                Refusal(503, "SERVICE_UNAVAILABLE", "The database does not answer now.", headers={"Retry-After": "2"})
-            )  # fmt: skip
-        except (SuspiciousOperation, UnreadablePostError):
-            return refusals.answer(Refusal(400, "BAD_REQUEST", "The request could not be read."))
-        except Exception:
-            log.exception("api.failed", path=request.path_info)
-            got_request_exception.send(sender=None, request=request)
-            return refusals.answer(Refusal(500, "INTERNAL_ERROR", "Something went wrong here. It was noted."))
+        if operation is None:
+            return refusals.answer(_nowhere(methods))
+        if not is_question:
+            response = _done_or_refused(request, folded.version, operation, parts)
+        elif operation.from_pages:
+            response = HttpResponse(status=204)
+        else:
+            return refusals.answer(_nowhere([operation.method]))
+    if operation.from_pages:
+        _open_to_pages(response, operation)
+    return response
 
 
-def _done(request: HttpRequest, folded: Folded) -> HttpResponse:
-    operation, parts, methods = table.find(request.method or "GET", folded.segments)
-    if operation is None:
-        raise _nowhere(methods)
-    token = _token(request)
-    _require_scope(operation, parts, token)
-    body = _body(request, operation.takes)
+def _open_to_pages(response: HttpResponse, operation: Operation) -> None:
+    """Scripts of any site may read it: such an operation knows nobody by cookies."""
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    response.headers["Access-Control-Allow-Methods"] = operation.method
+    response.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type"
+    response.headers["Access-Control-Max-Age"] = "86400"
+
+
+def _done_or_refused(
+    request: HttpRequest, version: str, operation: Operation, parts: Mapping[str, str]
+) -> HttpResponse:
+    try:
+        return _done(request, version, operation, parts)
+    except Refusal as refusal:
+        return refusals.answer(refusal)
+    except DeskhandError as error:
+        return refusals.answer(refusals.of(error))
+    except (OperationalError, InterfaceError):
+        log.warning("api.database_away", path=operation.path)
+        return refusals.answer(
+            Refusal(503, "SERVICE_UNAVAILABLE", "The database does not answer now.", headers={"Retry-After": "2"})
+        )  # fmt: skip
+    except (SuspiciousOperation, UnreadablePostError):
+        return refusals.answer(Refusal(400, "BAD_REQUEST", "The request could not be read."))
+    except Exception:
+        log.exception("api.failed", path=operation.path)
+        got_request_exception.send(sender=None, request=request)
+        return refusals.answer(Refusal(500, "INTERNAL_ERROR", "Something went wrong here. It was noted."))
+
+
+def _done(request: HttpRequest, version: str, operation: Operation, parts: Mapping[str, str]) -> HttpResponse:
+    if operation.needs is None:
+        body = _body(request, operation, MOST_BYTES_OF_ANYBODY)
+        given = operation.handler(OpenCall(request=request, version=version, parts=parts, body=body))
+        return _response(operation, given)
+    token = _token(request, operation)
+    _require_scope(operation.needs(parts), token)
+    body = _body(request, operation, MOST_BYTES)
     with account_scope(token.account_id):
         viewer, by = _who(token)
-        given = operation.handler(Call(request, folded.version, token, viewer, by, parts, body))
-        return _response(operation, given)
+        call = Call(
+            request=request, version=version, parts=parts, body=body, token=token, viewer=viewer, by=by
+        )
+        return _response(operation, operation.handler(call))
 
 
 def _nowhere(methods: list[str]) -> Refusal:
@@ -116,17 +136,18 @@ def _nowhere(methods: list[str]) -> Refusal:
     )
 
 
-def _token(request: HttpRequest) -> TokenUse:
+def _token(request: HttpRequest, operation: Operation) -> TokenUse:
     given = request.headers.get("Authorization", "")
     secret = given[len(_BEARER) :].strip() if given[: len(_BEARER)].lower() == _BEARER else ""
+    if operation.by_key and not secret:
+        secret = request.GET.get("hapikey", "")
     found = tokens.recognize(secret) if secret else None
     if found is None:
         raise Refusal(401, "INVALID_AUTHENTICATION", _NO_TOKEN, headers={"WWW-Authenticate": "Bearer"})
     return found
 
 
-def _require_scope(operation: Operation, parts: dict[str, str], token: TokenUse) -> None:
-    needed = operation.needs(parts)
+def _require_scope(needed: Collection[str], token: TokenUse) -> None:
     if needed and token.scopes.isdisjoint(needed):
         context = {"requiredGranularScopes": sorted(needed)}
         raise Refusal(
@@ -134,14 +155,15 @@ def _require_scope(operation: Operation, parts: dict[str, str], token: TokenUse)
         )  # fmt: skip
 
 
-def _body(request: HttpRequest, takes: type[BaseModel] | None) -> BaseModel | None:
-    if takes is None:
+def _body(request: HttpRequest, operation: Operation, most_bytes: int) -> BaseModel | None:
+    if operation.takes is None:
         return None
-    raw = request.read(MOST_BYTES + 1)
-    if len(raw) > MOST_BYTES:
-        raise Refusal(413, "PAYLOAD_TOO_LARGE", f"A body has at most {MOST_BYTES // 1024 // 1024} MB.")
+    raw = request.read(most_bytes + 1)
+    if len(raw) > most_bytes:
+        raise Refusal(413, "PAYLOAD_TOO_LARGE", f"A body has at most {most_bytes // 1024 // 1024} MB.")
     try:
-        return takes.model_validate(orjson.loads(raw))
+        is_form = operation.takes_form and request.content_type == _FORM
+        return operation.takes.model_validate(QueryDict(raw).dict() if is_form else orjson.loads(raw))
     except orjson.JSONDecodeError as problem:
         raise refusals.bad(
             f"Invalid input JSON on line {problem.lineno}, column {problem.colno}: {problem.msg}"

@@ -16,25 +16,36 @@ from deskhand.accounts.tokens import TokenUse
 from deskhand.accounts.types import Viewer
 from deskhand.events.types import Actor
 
-#: What a token needs: a fixed set of scopes of which it must have one, or a question to the parts of the address.
+#: What a token needs: scopes of which it must have one, by the parts of the address; none of them: any token will do.
 Needs = Callable[[Mapping[str, str]], Collection[str]]
 
 
-@dataclass
-class Call:
-    """One call of an operation, by somebody who may make it."""
+@dataclass(kw_only=True)
+class OpenCall:
+    """One call of an operation that asks for no token: by anybody, and in no account's scope until its handler opens one."""
 
     request: HttpRequest
     version: str
-    token: TokenUse
-    viewer: Viewer
-    by: Actor
     parts: Mapping[str, str] = field(default_factory=dict)  # of the address, by name
     body: Any = None
 
     @property
     def query(self) -> QueryDict:
         return self.request.GET
+
+
+@dataclass(kw_only=True)
+class Call(OpenCall):
+    """One call by somebody who may make it, in the scope of the token's account."""
+
+    token: TokenUse
+    viewer: Viewer
+    by: Actor
+
+
+def any_token(_parts: Mapping[str, str]) -> Collection[str]:
+    """The `needs` of what every token may do, whatever its scopes."""
+    return ()
 
 
 @dataclass(frozen=True)
@@ -51,11 +62,14 @@ class Operation:
 
     method: str
     path: str
-    handler: Callable[[Call], Any]
-    needs: Needs
+    handler: Callable[[Any], Any]
+    needs: Needs | None  # None: open to all, its handler gets an OpenCall
     takes: type[BaseModel] | None
     gives: Mapping[int, Any]
     asks: tuple[str, ...] = ()  # names of parameters in the query
+    takes_form: bool = False  # its body may also come as a form's fields
+    by_key: bool = False  # the token may also stand in the query, as "hapikey" (api.md §1.3)
+    from_pages: bool = False  # scripts on other sites' pages may call it (CORS)
 
     @property
     def status(self) -> int:
@@ -95,13 +109,6 @@ class Table:
             methods.append(operation.method)
         return None, {}, sorted(set(methods))
 
-    def knows(self, segments: tuple[str, ...]) -> bool:
-        """Whether there is an operation at this address, by whatever method."""
-        return any(
-            _match(operation.segments, segments) is not None
-            for operation in self._by_length.get(len(segments), ())
-        )
-
 
 def _is_part(segment: str) -> bool:
     return segment.startswith("{")
@@ -124,15 +131,21 @@ def operation(
     method: str,
     path: str,
     *,
-    needs: Needs,
+    needs: Needs | None,
     gives: Mapping[int, Any],
     takes: type[BaseModel] | None = None,
     asks: Collection[str] = (),
-) -> Callable[[Callable[[Call], Any]], Callable[[Call], Any]]:
+    takes_form: bool = False,
+    by_key: bool = False,
+    from_pages: bool = False,
+) -> Callable[[Callable[[Any], Any]], Callable[[Any], Any]]:
     """Declare an operation."""
 
-    def declared(handler: Callable[[Call], Any]) -> Callable[[Call], Any]:
-        table.add(Operation(method, path, handler, needs, takes, gives, tuple(asks)))
+    def declared(handler: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        one = Operation(
+            method, path, handler, needs, takes, gives, tuple(asks), takes_form, by_key, from_pages
+        )
+        table.add(one)
         return handler
 
     return declared

@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from deskhand.api import refusals
-from deskhand.api.operations import Call
+from deskhand.api.operations import OpenCall
 from deskhand.kernel.text import whole
 
 
-def several(call: Call, name: str) -> tuple[str, ...]:
+def several(call: OpenCall, name: str) -> tuple[str, ...]:
     """Names that are given one by one, or with commas between, or both; each once."""
     given = (one.strip() for text in call.query.getlist(name) for one in text.split(","))
     return tuple(dict.fromkeys(one for one in given if one))
 
 
-def flag(call: Call, name: str) -> bool:
+def flag(call: OpenCall, name: str) -> bool:
     """Raises Refusal."""
     given = call.query.get(name, "").lower()
     if given not in ("", "true", "false"):
@@ -23,7 +23,7 @@ def flag(call: Call, name: str) -> bool:
     return given == "true"
 
 
-def limit(call: Call, *, default: int, most: int) -> int:
+def limit(call: OpenCall, *, default: int, most: int) -> int:
     """Raises Refusal."""
     given = call.query.get("limit", "")
     if not given:
@@ -34,7 +34,7 @@ def limit(call: Call, *, default: int, most: int) -> int:
     return number
 
 
-def after(call: Call) -> int:
+def after(call: OpenCall) -> int:
     """The record that the page begins behind. Raises Refusal."""
     given = call.query.get("after", "")
     number = whole(given) if given else 0
@@ -43,7 +43,7 @@ def after(call: Call) -> int:
     return number
 
 
-def following(call: Call, last: int | None) -> dict[str, Any] | None:
+def following(call: OpenCall, last: int | None) -> dict[str, Any] | None:
     """Where the next page is: the address that was asked, whole, with `after` (api.md §1.6)."""
     if last is None:
         return None
@@ -53,7 +53,7 @@ def following(call: Call, last: int | None) -> dict[str, Any] | None:
     return {"next": {"after": str(last), "link": link}}
 
 
-def root(call: Call) -> str:
+def root(call: OpenCall) -> str:
     """Where we are asked, without a path."""
     return call.request.build_absolute_uri("/").rstrip("/")
 

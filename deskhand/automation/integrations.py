@@ -258,9 +258,8 @@ def complete(told: Mapping[str, Mapping[str, Any]]) -> None:
 
     Raises NotFound for an id that nobody waits for; then nothing of it counts.
     """
-    found = {
-        call.token: call for call in StepCall.objects.filter(token__in=[token for token in told if token])
-    }
+    possible = [token for token in told if token and token == storable(token)]
+    found = {call.token: call for call in StepCall.objects.filter(token__in=possible)}
     for token in told:
         if token not in found or found[token].state == "EXPIRED":
             raise NotFound(_("Nobody waits for this callback."))

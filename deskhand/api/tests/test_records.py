@@ -298,16 +298,6 @@ def test_an_address_that_is_none_and_a_method_that_is_none(program: Any) -> None
     assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, POST")
 
 
-def test_what_is_called_without_a_token_is_left_to_its_own_views(client: Any, world: Any) -> None:
-    """R-WFA-4"""
-    answer = client.post(
-        "/automation/v4/actions/callbacks/x/complete", "x" * 300_000, content_type="text/plain"
-    )
-
-    assert answer.status_code == 413
-    assert client.get("/crm/v3/nothing").json()["category"] == "OBJECT_NOT_FOUND"
-
-
 @pytest.mark.parametrize("given", [{"a": 1}, [1, 2], [["x"]]])
 def test_a_value_is_one_text(program: Any, given: Any) -> None:
     status, body = program("POST", TICKETS, {"properties": {**PRINTER, "subject": given}})

@@ -207,7 +207,7 @@ def test_a_callback_that_cannot_be_read_is_refused(db, body):
         assert client.post(url, body, content_type="application/json").status_code in known
     assert (
         client.post(
-            "/automation/v4/actions/callbacks/x/complete", "x" * 300_000, content_type="text/plain"
+            "/automation/v4/actions/callbacks/x/complete", "x" * 2_000_000, content_type="text/plain"
         ).status_code
         == 413
     )

@@ -570,7 +570,7 @@ PORTAL = {
 }  # fmt: skip
 #: These need nobody signed in.
 PUBLIC = {
-    "livez", "readyz", "metrics", "favicon", "push-worker", "workflow-hook", "callbacks-complete", "callback-complete", "account_login", "account_logout", "account_inactive", "account_signup",
+    "livez", "readyz", "metrics", "favicon", "push-worker", "workflow-hook", "account_login", "account_logout", "account_inactive", "account_signup",
     "account_reset_password", "account_reset_password_done", "account_reset_password_from_key",
     "account_reset_password_from_key_done", "invitation", "invitation-accept", "setup", "setup-create", "unsubscribe",
     *PORTAL,

@@ -1,4 +1,4 @@
-"""Where other systems call."""
+"""Where other systems call to enroll records."""
 
 from __future__ import annotations
 
@@ -8,6 +8,4 @@ from deskhand.web.workflows import hooks
 
 urlpatterns = [
     path("hooks/<str:token>", hooks.receive, name="workflow-hook"),
-    path("automation/v4/actions/callbacks/complete", hooks.complete_many, name="callbacks-complete"),
-    path("automation/v4/actions/callbacks/<str:token>/complete", hooks.complete, name="callback-complete"),
 ]
