@@ -30,7 +30,7 @@ TYPED = frozenset(
     {
         "name", "label", "email", "address", "slug", "zone", "hours_zone", "subject", "body", "signature", "description", "note",
         "url", "secret", "shortcut", "from_name", "rule", "needed", "wished", "skills", "second_languages", "category", "singular",
-        "plural", "group", "groups", "into", "scopes", "unanswered_message", "closed_message", "accent", "accent_dark", "imap_host",
+        "plural", "group", "groups", "into", "scopes", "redirect_urls", "unanswered_message", "closed_message", "accent", "accent_dark", "imap_host",
         "imap_user", "region", "imap_folder", "processed_folder", "smtp_host", "smtp_user",
     }
 )  # fmt: skip

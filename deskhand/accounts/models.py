@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, ClassVar
+from uuid import uuid4
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
@@ -210,6 +211,27 @@ class ApiToken(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["account", "-created_at", "id"], name="api_token_newest")]
+
+
+class App(models.Model):
+    """A program of others that works with this account. Exempt from row-level security: its client id names its account."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, db_index=False)
+    name = models.CharField(max_length=100)
+    #: What it calls itself; public.
+    client_id = models.UUIDField(default=uuid4, unique=True)
+    secret = models.TextField()  # encrypted
+    redirect_urls = models.JSONField(default=list)
+    scopes = models.JSONField(default=list)
+    created_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL)
+    created_at = models.DateTimeField(default=clock.now)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account", "id"], name="app_of_account")]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class AuditEntry(models.Model):

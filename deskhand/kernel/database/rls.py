@@ -26,6 +26,7 @@ EXEMPT = {
     "automation_stepcall": "read to find the run that a callback is for",
     "accounts_membership": "read to choose the account",
     "accounts_apitoken": "read to find the account of a token",
+    "accounts_app": "read to find the account of a client id",
     "accounts_signinattempt": "counted before anybody is known",
     "desk_channelaccount": "read to find the account of a recipient address",
     "email_emailaccount": "read to find the mailboxes to poll",

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from deskhand.accounts import permissions, queries
-from deskhand.accounts.models import ApiToken, AuditEntry, Plan, Role, Team
+from deskhand.accounts.models import ApiToken, App, AuditEntry, Plan, Role, Team
 from deskhand.accounts.permissions import ANY_TYPE, Capability
 from deskhand.accounts.types import Reach, Verb, Viewer
 from deskhand.automation import coderuns
@@ -107,6 +107,7 @@ TABLES: Mapping[str, tuple[type[Model], str]] = {
     "role": (Role, "name"),
     "team": (Team, "name"),
     "token": (ApiToken, "name"),
+    "app": (App, "name"),
     "pipeline": (Pipeline, "label"),
     "stage": (Stage, "label"),
     "object_type": (ObjectType, "plural"),
