@@ -42,10 +42,6 @@ _NO_TOKEN = (
     "Authentication credentials not found. This API supports OAuth 2.0 authentication and you can find more details in the"
     " settings under API tokens."
 )
-_NO_SCOPE = (
-    "This app hasn't been granted all required scopes to make this call. Read more about required scopes in the settings"
-    " under API tokens."
-)
 
 
 def api(get_response: Next) -> Next:
@@ -149,10 +145,7 @@ def _token(request: HttpRequest, operation: Operation) -> TokenUse:
 
 def _require_scope(needed: Collection[str], token: TokenUse) -> None:
     if needed and token.scopes.isdisjoint(needed):
-        context = {"requiredGranularScopes": sorted(needed)}
-        raise Refusal(
-            403, "MISSING_SCOPES", _NO_SCOPE, context=context, errors=[{"message": _NO_SCOPE, "context": context}]
-        )  # fmt: skip
+        raise refusals.unscoped(needed)
 
 
 def _body(request: HttpRequest, operation: Operation, most_bytes: int) -> BaseModel | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from deskhand.api import refusals
-from deskhand.api.operations import Needs
+from deskhand.api.operations import Call, Needs
 from deskhand.crm.schema import object_types
 
 #: {kind: its names in addresses, plural first, and its number}
@@ -74,3 +74,22 @@ def to_read(part: str = "objectType") -> Needs:
 
 def to_write(part: str = "objectType") -> Needs:
     return lambda parts: _scopes("objects", parts[part], "write")
+
+
+def require_also(call: Call, part: str, do: str) -> None:
+    """What a link leads to asks for a scope of its own. `do` is "read" or "write". Raises Refusal."""
+    needed = (to_write if do == "write" else to_read)(part)(call.parts)
+    if call.token.scopes.isdisjoint(needed):
+        raise refusals.unscoped(needed)
+
+
+def to_shape(part: str, do: str) -> Needs:
+    """To read or write what a kind of record is like; who reads its records may know it, too."""
+    if do == "write":
+        return lambda parts: _scopes("schemas", parts[part], "write")
+    return lambda parts: {
+        scope
+        for what in ("schemas", "objects")
+        for do in ("read", "write")
+        for scope in _scopes(what, parts[part], do)
+    }

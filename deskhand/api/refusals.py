@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -54,6 +54,21 @@ def missing(message: str = "Object not found. objectId are usually numeric.", **
     return Refusal(404, "OBJECT_NOT_FOUND", message, **more)
 
 
+#: The words that clients look for.
+_NO_SCOPE = (
+    "This app hasn't been granted all required scopes to make this call. Read more about required scopes in the settings"
+    " under API tokens."
+)
+
+
+def unscoped(needed: Collection[str]) -> Refusal:
+    """For a token that has none of these scopes."""
+    context = {"requiredGranularScopes": sorted(needed)}
+    return Refusal(
+        403, "MISSING_SCOPES", _NO_SCOPE, context=context, errors=[{"message": _NO_SCOPE, "context": context}]
+    )
+
+
 def of(error: DeskhandError) -> Refusal:
     """What the product itself says no to."""
     match error:
@@ -72,14 +87,19 @@ def of(error: DeskhandError) -> Refusal:
             return Refusal(503, "SERVICE_UNAVAILABLE", str(error), headers={"Retry-After": "2"})
 
 
+def lacking(fields: Sequence[str]) -> Refusal:
+    """For a body that has none of these."""
+    return bad(
+        f"Invalid input JSON on line 1, column 1. Some required fields were not set: [{', '.join(fields)}]",
+        context={"fields": fields},
+    )
+
+
 def of_body(problem: ValidationError) -> Refusal:
     """A body whose shape is wrong: all that is missing, or else where the first wrong value stands and what it must be."""
     left_out = [_place(one["loc"]) for one in problem.errors() if one["type"] == "missing"]
     if left_out:
-        return bad(
-            f"Invalid input JSON on line 1, column 1. Some required fields were not set: [{', '.join(left_out)}]",
-            context={"fields": left_out},
-        )
+        return lacking(left_out)
     first = problem.errors()[0]
     place = _place(first["loc"])
     return bad(f"Invalid input JSON: {place or 'the body'}: {first['msg']}.", context={"fields": [place]})

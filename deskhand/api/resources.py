@@ -1,6 +1,6 @@
 """All operations: whoever imports this has them in `operations.table`."""
 
-from deskhand.api import callbacks
-from deskhand.api.objects import batches, resource
+from deskhand.api import associations, callbacks
+from deskhand.api.objects import batches, merging, resource
 
-__all__ = ["batches", "callbacks", "resource"]
+__all__ = ["associations", "batches", "callbacks", "merging", "resource"]

@@ -40,7 +40,7 @@ _DONE = {200: BatchOfRecords, 207: PartOfRecords}
 def read(call: Call) -> Any:
     began, object_type, body = clock.now(), _kind(call), call.body
     archived = pages.flag(call, "archived")
-    asked = [one.id for one in _some(body.inputs)]
+    asked = [one.id for one in some(body.inputs)]
     found = finding.several(call.viewer, object_type, asked, body.id_property, archived=archived)
     wanted = Wanted(
         tuple(
@@ -54,9 +54,9 @@ def read(call: Call) -> Any:
         tuple(body.properties_with_history or ()),
     )
     shown = Reader(call.viewer, object_type, wanted).by_ids(list(found.values()), archived=archived)
-    results = [shown[found[one]] for one in dict.fromkeys(asked) if found.get(one) in shown]
+    results = [shown[pk] for pk in dict.fromkeys(found.get(one) for one in asked) if pk in shown]
     gone = [one for one in dict.fromkeys(asked) if found.get(one) not in shown]
-    return _told(began, results, [_missing(object_type, gone)] if gone else [])
+    return told(began, results, [missing(object_type, gone)] if gone else [])
 
 
 @operation(
@@ -68,10 +68,10 @@ def read(call: Call) -> Any:
 )
 def create(call: Call) -> Any:
     """All or none; where each has a trace of its own, each that can be (api.md §1.8)."""
-    began, object_type, inputs = clock.now(), _kind(call), _some(call.body.inputs)
+    began, object_type, inputs = clock.now(), _kind(call), some(call.body.inputs)
     if not _are_traced(inputs):
         made = _made(call, object_type, inputs)
-        return _told(began, _shown(call, object_type, made, inputs), [])
+        return told(began, _shown(call, object_type, made, inputs), [])
     done: list[int] = []
     kept: list[NewTraced] = []
     errors = []
@@ -81,13 +81,13 @@ def create(call: Call) -> Any:
                 done += _made(call, object_type, [one])
                 kept.append(one)
         except Refusal as refusal:
-            errors.append(_error(refusal, {"objectWriteTraceId": [str(one.object_write_trace_id)]}))
-    return _told(began, _shown(call, object_type, done, kept), errors)
+            errors.append(error_of(refusal, {"objectWriteTraceId": [str(one.object_write_trace_id)]}))
+    return told(began, _shown(call, object_type, done, kept), errors)
 
 
 @operation("POST", f"{_BATCH}/update", needs=kinds.to_write(), takes=ChangedRecords, gives=_DONE)
 def update(call: Call) -> Any:
-    began, object_type, inputs = clock.now(), _kind(call), _some(call.body.inputs)
+    began, object_type, inputs = clock.now(), _kind(call), some(call.body.inputs)
     found = _found(call, object_type, inputs)
     gone = [one.id for one in inputs if one.id not in found]
     reached = Reader(call.viewer, object_type, Wanted(("hs_object_id",))).by_ids(list(found.values()))
@@ -97,9 +97,9 @@ def update(call: Call) -> Any:
         [(found[one.id], one.properties) for one in there]
     )
     done = [one for one in there if found[one.id] not in refused]
-    errors = [_missing(object_type, gone)] if gone else []
-    errors += [_error(refused[found[one.id]], _about(one)) for one in there if found[one.id] in refused]
-    return _told(began, _shown(call, object_type, [found[one.id] for one in done], done), errors)
+    errors = [missing(object_type, gone)] if gone else []
+    errors += [error_of(refused[found[one.id]], _about(one)) for one in there if found[one.id] in refused]
+    return told(began, _shown(call, object_type, [found[one.id] for one in done], done), errors)
 
 
 @operation(
@@ -111,7 +111,7 @@ def update(call: Call) -> Any:
 )
 def upsert(call: Call) -> Any:
     """What is there is changed; what is not is made, with the value that it was looked for by."""
-    began, object_type, inputs = clock.now(), _kind(call), _some(call.body.inputs)
+    began, object_type, inputs = clock.now(), _kind(call), some(call.body.inputs)
     found = _found(call, object_type, inputs)
     writer = Writer(call.viewer, call.by, object_type)
     refused = writer.update_many(
@@ -122,7 +122,7 @@ def upsert(call: Call) -> Any:
     for one in inputs:
         if one.id in found:
             if refusal := refused.get(found[one.id]):
-                errors.append(_error(refusal, _about(one)))
+                errors.append(error_of(refusal, _about(one)))
             else:
                 done.append((one, found[one.id], False))
             continue
@@ -131,16 +131,16 @@ def upsert(call: Call) -> Any:
                 [made] = writer.create([(_with_id(one) | dict(one.properties), ())])
                 done.append((one, made, True))
         except Refusal as refusal:
-            errors.append(_error(refusal, _about(one)))
+            errors.append(error_of(refusal, _about(one)))
     shown = _shown(call, object_type, [pk for _one, pk, _is_new in done], [one for one, _pk, _is_new in done])
     results = [{**record, "new": is_new} for record, (_one, _pk, is_new) in zip(shown, done, strict=True)]
-    return _told(began, results, errors)
+    return told(began, results, errors)
 
 
 @operation("POST", f"{_BATCH}/archive", needs=kinds.to_write(), takes=Ids, gives={204: None})
 def archive(call: Call) -> None:
     """Safe to repeat: what is gone stays so."""
-    ids = [int(one.id) for one in _some(call.body.inputs) if one.id.isdecimal() and len(one.id) <= 18]
+    ids = [int(one.id) for one in some(call.body.inputs) if one.id.isdecimal() and len(one.id) <= 18]
     Writer(call.viewer, call.by, _kind(call)).archive(ids)
 
 
@@ -151,7 +151,7 @@ def _kind(call: Call) -> str:
     return kinds.named(call.parts["objectType"])
 
 
-def _some(inputs: Sequence[Input]) -> Sequence[Input]:
+def some(inputs: Sequence[Input]) -> Sequence[Input]:
     if not inputs:
         raise refusals.bad("Batch input provided should have at least one object.")
     return inputs
@@ -203,7 +203,7 @@ def _shown(
     return [shown[pk] for pk in ids]
 
 
-def _told(began: datetime, results: Sequence[Mapping[str, Any]], errors: Sequence[Mapping[str, Any]]) -> Any:
+def told(began: datetime, results: Sequence[Mapping[str, Any]], errors: Sequence[Mapping[str, Any]]) -> Any:
     content: dict[str, Any] = {
         "status": "COMPLETE", "results": results, "startedAt": moment(began), "completedAt": moment(clock.now()),
     }  # fmt: skip
@@ -212,9 +212,9 @@ def _told(began: datetime, results: Sequence[Mapping[str, Any]], errors: Sequenc
     return Answer(content | {"numErrors": len(errors), "errors": errors}, 207)
 
 
-def _missing(object_type: str, ids: Sequence[str]) -> dict[str, Any]:
+def missing(object_type: str, ids: Sequence[str]) -> dict[str, Any]:
     said = f"Could not get some {object_type.upper()} objects, they may be deleted or not exist. Check that ids are valid."
-    return _error(refusals.missing(said), {"ids": ids})
+    return error_of(refusals.missing(said), {"ids": ids})
 
 
 def _about(one: ChangesOf) -> dict[str, Sequence[str]]:
@@ -222,7 +222,7 @@ def _about(one: ChangesOf) -> dict[str, Sequence[str]]:
     return {"ids": [one.id], **trace}
 
 
-def _error(refusal: Refusal, context: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+def error_of(refusal: Refusal, context: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     body = refusal.body()
     own = {name: list(values) for name, values in {**(refusal.context or {}), **context}.items()}
     return {

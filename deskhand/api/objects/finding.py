@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from deskhand.accounts.types import Viewer
 from deskhand.api import refusals
 from deskhand.api.objects.links import number
-from deskhand.crm.records import contacts
+from deskhand.crm.records import contacts, directory
 from deskhand.crm.records.tables import of_this_type, table_of
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Property
@@ -17,6 +17,8 @@ from deskhand.kernel.text import whole
 #: Built-in properties that a record is found by; those of the account's own say so themselves.
 BUILT_IN = {"contact": ("email",), "company": ("domain",), "ticket": ("hs_ticket_id",)}
 NUMBERS = ("hs_object_id", "id")
+#: Kinds whose records may become part of each other.
+MERGED = ("contact", "company", "ticket")
 
 
 def one(
@@ -24,7 +26,8 @@ def one(
 ) -> int:
     """Its number. Raises Refusal."""
     if not id_property or id_property in NUMBERS:
-        return number(value)
+        found_number = number(value)
+        return found_number if archived else _now(object_type, [found_number])[found_number]
     found = several(viewer, object_type, [value], id_property, archived=archived)
     if value not in found:
         raise refusals.missing()
@@ -41,7 +44,9 @@ def several(
 ) -> dict[str, int]:
     """{value: number} of those that are there. Raises Refusal for a property that tells no records apart. One query."""
     if not id_property or id_property in NUMBERS:
-        return {value: int(value) for value in values if value.isdecimal() and len(value) <= 18}
+        numbers = {value: int(value) for value in values if value.isdecimal() and len(value) <= 18}
+        now = {} if archived else _now(object_type, list(numbers.values()))
+        return {value: now.get(pk, pk) for value, pk in numbers.items()}
     prop = properties_of(object_type).get(id_property)
     if prop is None or not (prop.has_unique_value or id_property in BUILT_IN.get(object_type, ())):
         raise refusals.bad(
@@ -52,6 +57,12 @@ def several(
         known = contacts.ids_of([value.strip().lower() for value in values])
         return {value: known[value.strip().lower()] for value in values if value.strip().lower() in known}
     return _by_value(viewer, object_type, prop, values, archived)
+
+
+def _now(object_type: str, ids: Sequence[int]) -> dict[int, int]:
+    """{number: that of the record which it is part of now} (R-MERGE-6). One query, none for what can't be merged."""
+    merged = directory.survivors(object_type, ids) if object_type in MERGED else {}
+    return {pk: merged.get(pk, pk) for pk in ids}
 
 
 def _by_value(

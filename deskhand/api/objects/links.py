@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from deskhand.accounts.policy import visible
 from deskhand.accounts.types import Viewer
 from deskhand.api import kinds, refusals
-from deskhand.crm.records import labeling
+from deskhand.crm.records import labeling, primary
 from deskhand.crm.records.associations import Link, Why
 from deskhand.crm.records.tables import is_there, of_this_type, table_of
 from deskhand.crm.schema import association_labels
@@ -62,8 +62,9 @@ def linked(
     types, behind the one that `after` names. One query."""
     reach, params = visible(viewer, to_type).sql("t")
     query = _LINKED.format(
-        table=table_of(to_type), there=is_there(to_type), kind=of_this_type(to_type), reach=reach
-    )
+        table=table_of(to_type), there=is_there(to_type), kind=of_this_type(to_type), reach=reach,
+        primary=_PRIMARY.get((object_type, to_type), "select null::int where false"),
+    )  # fmt: skip
     begin = [(after or {}).get(pk, 0) for pk in ids]
     found: dict[int, list[Seen]] = {}
     for record_id, *seen in sql.rows(
@@ -80,6 +81,7 @@ def linked(
             viewer.account_id,
             object_type,
             to_type,
+            primary_type(object_type, to_type),
         ],
     ):
         found.setdefault(record_id, []).append(Seen(*seen))
@@ -87,35 +89,63 @@ def linked(
 
 
 _LINKED = """
-select x.id, a.to_id, a.type_id, a.category
+select x.id, n.to_id, a.type_id, a.category
 from unnest(%s::bigint[], %s::bigint[]) x(id, after)
 cross join lateral (
-    select distinct a.to_id from crm_association a join {table} t on t.account_id = a.account_id and t.id = a.to_id
+    select distinct a.account_id, a.to_id from crm_association a join {table} t on t.account_id = a.account_id and t.id = a.to_id
     where a.account_id = %s and a.from_type = %s and a.from_id = x.id and a.to_type = %s and a.to_id > x.after
       and t.account_id = %s and {there} and {kind} and {reach}
     order by a.to_id limit %s
 ) n
-join crm_association a on a.account_id = %s and a.from_type = %s and a.from_id = x.id and a.to_type = %s and a.to_id = n.to_id
-order by x.id, a.to_id, a.label_type_id nulls first
+join lateral (
+    select a.type_id, a.category, coalesce(a.label_type_id, 0) as place from crm_association a
+    where a.account_id = %s and a.from_type = %s and a.from_id = x.id and a.to_type = %s and a.to_id = n.to_id
+    union all select %s, 'HUBSPOT_DEFINED', -1 where exists ({primary})
+) a on true
+order by x.id, n.to_id, a.place
 """
+_OF_CONTACT = "select 1 from crm_contact p where p.account_id = n.account_id and p.id = {contact} and p.company_id = {company}"
+_OF_TICKET = (
+    "select 1 where {company} = (select p.to_id from crm_association p where p.account_id = n.account_id and p.from_type = 'ticket'"
+    " and p.from_id = {ticket} and p.to_type = 'company' order by p.id limit 1)"
+)
+#: Whether the company of a link from x.id to n.to_id is the primary one, where a kind has one.
+_PRIMARY = {
+    ("contact", "company"): _OF_CONTACT.format(contact="x.id", company="n.to_id"),
+    ("company", "contact"): _OF_CONTACT.format(contact="n.to_id", company="x.id"),
+    ("ticket", "company"): _OF_TICKET.format(ticket="x.id", company="n.to_id"),
+    ("company", "ticket"): _OF_TICKET.format(ticket="n.to_id", company="x.id"),
+}
 
 
 def type_name(from_type: str, to_type: str, type_id: int) -> str:
-    """A type of link in one word: "ticket_to_contact", or a label's name."""
+    """A type of link in one word: "ticket_to_contact", or a label's name. Where one of several can be the primary one, that
+    has the plain word."""
     label = association_labels.label_for(from_type, to_type, type_id)
-    return label.name if label and label.is_own else f"{_word(from_type)}_to_{_word(to_type)}"
+    if label and label.is_own:
+        return label.name
+    word = f"{kinds.name(from_type)}_to_{kinds.name(to_type)}"
+    first = primary_type(from_type, to_type)
+    return word if first in (None, type_id) else f"{word}_unlabeled"
 
 
-def _word(kind: str) -> str:
-    return kinds.name(kind)
+def type_words(from_type: str, to_type: str) -> dict[str, int]:
+    """{word: number} of all types of links between these kinds, in their order."""
+    if not association_labels.may_link(from_type, to_type):
+        return {}
+    own = [label.type_id for label in association_labels.own_of(from_type, to_type)]
+    first = primary_type(from_type, to_type)
+    numbers = [*([first] if first else []), default_type(from_type, to_type), *own]
+    return {type_name(from_type, to_type, one): one for one in numbers}
 
 
 class Given(NamedTuple):
-    """A link that somebody asks for: with whom, and as what; the numbers of labels."""
+    """A link that somebody asks for: with whom, and as what: the numbers of labels, and whether as the primary one."""
 
     to_type: str
     to_id: int
     labels: frozenset[int]
+    is_primary: bool = False
 
 
 def read(from_type: str, to_id: str, types: Sequence[tuple[str, int]]) -> Given:
@@ -128,7 +158,9 @@ def read(from_type: str, to_id: str, types: Sequence[tuple[str, int]]) -> Given:
             f"Invalid association type: {types[0][1]} for {from_type}.",
             context={"typeId": [str(types[0][1])]},
         )
-    return Given(to_type, number(to_id), labels(from_type, to_type, types))
+    return Given(
+        to_type, number(to_id), labels(from_type, to_type, types), is_primary(from_type, to_type, types)
+    )
 
 
 def number(text: str) -> int:
@@ -149,12 +181,28 @@ def labels(from_type: str, to_type: str, types: Sequence[tuple[str, int]]) -> fr
     return frozenset(own.intersection(type_id for _category, type_id in types))
 
 
+def is_primary(from_type: str, to_type: str, types: Sequence[tuple[str, int]]) -> bool:
+    first = primary_type(from_type, to_type)
+    return first is not None and any(type_id == first for _category, type_id in types)
+
+
 def knows(from_type: str, to_type: str, type_id: int) -> bool:
     """Whether records of these kinds may be linked as this."""
+    label = association_labels.label_for(from_type, to_type, type_id)
     return association_labels.may_link(from_type, to_type) and (
-        type_id == default_type(from_type, to_type)
-        or association_labels.label_for(from_type, to_type, type_id) is not None
+        type_id in (default_type(from_type, to_type), primary_type(from_type, to_type))
+        or (label is not None and label.is_own)
     )
+
+
+#: The contract's numbers of "this company is the primary one" (api.md §2.5).
+_PRIMARY_TYPES = {
+    ("contact", "company"): 1, ("company", "contact"): 2, ("ticket", "company"): 26, ("company", "ticket"): 25,
+}  # fmt: skip
+
+
+def primary_type(from_type: str, to_type: str) -> int | None:
+    return _PRIMARY_TYPES.get((from_type, to_type))
 
 
 def default_type(from_type: str, to_type: str) -> int:
@@ -165,14 +213,17 @@ def _others(from_type: str) -> Collection[str]:
     return [kind for kind in kinds.every() if association_labels.may_link(from_type, kind)]
 
 
-def label(links: Mapping[Link, frozenset[int]], *, by: Actor) -> None:
-    """Give new links their labels; one call for each set of them between two kinds."""
+def follow_new(links: Mapping[Link, Given], *, by: Actor) -> None:
+    """Give the links of new records their labels, one call for each set of them between two kinds, and companies their
+    place."""
     groups: dict[tuple[str, frozenset[int]], dict[Link, Why]] = {}
     for link, given in links.items():
-        if given:
-            groups.setdefault((link[2], given), {})[link] = Why()
-    for (_kind, given), some in groups.items():
-        labeling.relabel_many(some, labeling.Labeling(add=given), by=by)
+        if given.labels:
+            groups.setdefault((link[2], given.labels), {})[link] = Why()
+    for (_kind, labels_of_some), some in groups.items():
+        labeling.relabel_many(some, labeling.Labeling(add=labels_of_some), by=by)
+    primary.choose([link for link, given in links.items() if given.is_primary], by=by)
+    primary.fill(links, by=by)
 
 
 def require_there(viewer: Viewer, records: Collection[tuple[str, int]]) -> None:

@@ -61,9 +61,9 @@ class Writer:
             self._require_whole(values)
         wanted = [making.New(values, [(link.to_type, link.to_id) for link in some]) for values, some in read]
         made: list[int] = self._told(lambda: making.make_many(self.object_type, wanted, by=self.by))
-        links.label(
+        links.follow_new(
             {
-                (self.object_type, pk, link.to_type, link.to_id): link.labels
+                (self.object_type, pk, link.to_type, link.to_id): link
                 for pk, (_values, some) in zip(made, read, strict=True)
                 for link in some
             },
