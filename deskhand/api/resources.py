@@ -1,6 +1,13 @@
 """All operations: whoever imports this has them in `operations.table`."""
 
 from deskhand.api import associations, callbacks
-from deskhand.api.objects import batches, merging, resource
+from deskhand.api.objects import batches, merging, resource, searching
 
-__all__ = ["associations", "batches", "callbacks", "merging", "resource"]
+__all__ = [
+    "associations",
+    "batches",
+    "callbacks",
+    "merging",
+    "resource",
+    "searching",
+]

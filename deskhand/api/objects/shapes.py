@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from deskhand.api.shapes import Shape
+
+
+def plain(given: Any) -> Any:
+    """Yes and no as text."""
+    return str(given).lower() if isinstance(given, bool) else given
+
 
 MOST = 100  # records of one batch
 Category = Literal["HUBSPOT_DEFINED", "USER_DEFINED", "INTEGRATOR_DEFINED"]
@@ -163,3 +169,53 @@ class BatchOfUpserts(Shape):
 class PartOfUpserts(BatchOfUpserts):
     num_errors: int
     errors: list[Problem]
+
+
+# ── searching ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+Comparison = Literal[
+    "EQ", "NEQ", "LT", "LTE", "GT", "GTE", "BETWEEN", "IN", "NOT_IN", "HAS_PROPERTY", "NOT_HAS_PROPERTY", "CONTAINS_TOKEN",
+    "NOT_CONTAINS_TOKEN",
+]  # fmt: skip
+
+
+#: Text, also where a program sends yes or no as such.
+Comparand = Annotated[str, BeforeValidator(plain)]
+MOST_GROUPS, MOST_TOGETHER = 20, 50  # filters
+
+
+class Asked(Shape):
+    """One filter of a search."""
+
+    property_name: str
+    operator: Comparison
+    value: Comparand | None = None
+    values: list[Comparand] | None = None
+    high_value: Comparand | None = None
+
+
+class AskedTogether(Shape):
+    filters: Annotated[list[Asked], Field(max_length=MOST_TOGETHER)]
+
+
+MOST_SORTS = 10
+
+
+class SortBy(Shape):
+    property_name: str
+    direction: Literal["ASCENDING", "DESCENDING"] = "ASCENDING"
+
+
+class Search(Shape):
+    query: str | None = None
+    filter_groups: Annotated[list[AskedTogether], Field(max_length=MOST_GROUPS)] | None = None
+    sorts: Annotated[list[str | SortBy], Field(max_length=MOST_SORTS)] | None = None
+    properties: list[str] | None = None
+    limit: int | None = None
+    after: str | None = None
+
+
+class FoundPage(Shape):
+    total: int
+    results: list[Record]
+    paging: Paging | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -10,7 +11,7 @@ from math import isfinite
 from typing import Any, NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
-from deskhand.crm.filters.folding import fold
+from deskhand.crm.filters.folding import fold, word_pattern
 from deskhand.crm.filters.ranges import range_of
 from deskhand.crm.filters.types import AllOf, AnyOf, Associated, Condition, Filter, Leaf, MemberOf, Operator
 from deskhand.crm.schema.types import Kind
@@ -147,6 +148,8 @@ def _matches(leaf: Filter, value: Any, now: datetime, zone: ZoneInfo) -> bool:
             return not _equals_any(leaf, value)
         case Operator.NOT_CONTAINS:
             return value is None or not any(fold(str(part)) in fold(value) for part in values)
+        case Operator.HAS_NO_WORD:
+            return value is None or not _has_word(leaf, value)
     if value is None:
         return False
     match operator:
@@ -156,11 +159,18 @@ def _matches(leaf: Filter, value: Any, now: datetime, zone: ZoneInfo) -> bool:
             return set(values) <= set(value)
         case Operator.CONTAINS:
             return any(fold(str(part)) in fold(value) for part in values)
+        case Operator.HAS_WORD:
+            return _has_word(leaf, value)
         case Operator.STARTS_WITH:
             return any(fold(value).startswith(fold(str(part))) for part in values)
         case Operator.ENDS_WITH:
             return any(fold(value).endswith(fold(str(part))) for part in values)
     return _number_holds(leaf, value) if leaf.kind in _NUMBERS else _in_range(leaf, value, now, zone)
+
+
+def _has_word(leaf: Filter, value: Any) -> bool:
+    folded = fold(value)
+    return any(re.search(word_pattern(str(part)), folded) for part in leaf.values)
 
 
 def _equals_any(leaf: Filter, value: Any) -> bool:

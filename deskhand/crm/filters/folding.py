@@ -6,6 +6,9 @@ ASCII, Latin with its European and Vietnamese letters, Greek and Cyrillic.
 
 from __future__ import annotations
 
+import re
+from functools import lru_cache
+
 _LETTERS = (
     *range(0x00C0, 0x00DF),  # Latin-1
     *range(0x0100, 0x0180),  # Latin Extended-A
@@ -30,3 +33,23 @@ _TABLE = str.maketrans(_PAIRS) | {code: code + 32 for code in range(ord("A"), or
 
 def fold(text: str) -> str:
     return text.translate(_TABLE)
+
+
+#: What stands between words: blanks and the signs of ASCII but for the underscore, the same for every locale of a server.
+_BETWEEN = r"\t-\r !-/:-@\[-^`{-~"
+#: Letters of a word that a star between others stands for at most: what is searched may come from anybody.
+_MOST_OF_STAR = 60
+
+
+@lru_cache(maxsize=1024)
+def word_pattern(text: str) -> str:
+    """What finds these words in a folded text, whole and in this order; a star stands for any letters of a word. Python and
+    PostgreSQL read it alike."""
+    folded = re.sub(r"\*+", "*", fold(text.strip()))
+    inner = folded.strip("*")
+    if not inner:
+        return f"[^{_BETWEEN}]"  # any word
+    begins = "" if folded.startswith("*") else rf"(?:\A|[{_BETWEEN}])"
+    ends = "" if folded.endswith("*") else rf"(?:\Z|[{_BETWEEN}])"
+    some = f"[^{_BETWEEN}]{{0,{_MOST_OF_STAR}}}"
+    return begins + some.join(map(re.escape, inner.split("*"))) + ends

@@ -18,7 +18,9 @@ from deskhand.crm.schema.types import Kind, Property
 WORD = 200  # letters of a text that the side table's index holds
 
 #: Columns whose text is kept in small letters.
-_LOWERED = {"email"}
+_LOWERED = {"email", "domain"}
+#: Columns of whole numbers.
+_WHOLE = {"id", "number", "message_count"}
 _HISTORIC = (Kind.TEXT, Kind.NUMBER, Kind.BOOL, Kind.ENUM, Kind.REF)
 _WORDS = (Kind.TEXT, Kind.ENUM, Kind.MULTI)
 _BESIDE = {
@@ -78,11 +80,16 @@ class SchemaSource:
         if prop.is_computed:
             return self._computed(prop, now)
         is_id = prop.kind is Kind.ENUM and prop.column.endswith("_id")
-        value = Sql(f'"{self.alias}"."{prop.column}"') if prop.column else self._from_json(prop)
+        is_whole = prop.kind is Kind.NUMBER and prop.column in _WHOLE
         history = self._history(prop) if prop.kind in _HISTORIC else None
         if prop.is_filled:
             return self._beside(prop, history)
-        return Column(prop.kind, value, prop.column in _LOWERED, is_id, history)
+        value = self.stored(prop)
+        return Column(prop.kind, value, prop.column in _LOWERED, is_id, is_whole, history)
+
+    def stored(self, prop: Property) -> Sql:
+        """The value of what is not computed, in the record itself."""
+        return Sql(f'"{self.alias}"."{prop.column}"') if prop.column else self._from_json(prop)
 
     def link(self, to: str, type_id: int | None) -> Link | None:
         activity = activities.find(to)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from math import ceil, floor
 from typing import Any, Protocol
@@ -18,11 +18,12 @@ from django.db.models import BooleanField
 from django.db.models.expressions import RawSQL
 from django.utils.translation import gettext as _
 
-from deskhand.crm.filters.folding import LARGE, SMALL, fold
+from deskhand.crm.filters.folding import LARGE, SMALL, fold, word_pattern
 from deskhand.crm.filters.ranges import range_of
 from deskhand.crm.filters.types import AllOf, AnyOf, Associated, Condition, Filter, MemberOf, Operator
 from deskhand.crm.schema.types import Kind
 from deskhand.kernel.errors import Invalid
+from deskhand.kernel.strict_json import BIGGEST
 from deskhand.kernel.text import whole
 
 
@@ -53,6 +54,7 @@ class Column:
     text[] (MULTI) or bigint[] (REFS).
     `is_folded`: the text is stored folded, so that an index on it serves.
     `is_id`: an ENUM whose values are ids; `value` yields bigint.
+    `is_whole`: a NUMBER of which `value` yields bigint or integer, so that an index on it serves.
     `history`: a query with one column `value` of the same type (text for ENUM), the values it had before.
     `rows`: set where the value stands in a side table, one row a value: SQL around a test on `value`, such as
     ("t.id IN (SELECT v.record_id FROM v WHERE v.property = %s AND ", ")"). A MULTI's or REFS's `value` is then one text or bigint.
@@ -64,6 +66,7 @@ class Column:
     value: Sql
     is_folded: bool = False
     is_id: bool = False
+    is_whole: bool = False
     history: Sql | None = None
     rows: tuple[Sql, Sql] | None = None
     coarse: Coarse | None = None
@@ -149,7 +152,7 @@ def _filter(leaf: Filter, source: Source, now: datetime, zone: ZoneInfo) -> Sql:
             return _in_rows(column, _is_known(column))
         case Operator.NONE_OF:
             return _not(_in_rows(column, _any_of(leaf, column)))
-        case Operator.NOT_CONTAINS:
+        case Operator.NOT_CONTAINS | Operator.HAS_NO_WORD:
             return _not(_in_rows(column, _text(leaf, column)))
         case Operator.EVER:
             return _ever(leaf, column)
@@ -164,7 +167,7 @@ def _positive(leaf: Filter, column: Column, now: datetime, zone: ZoneInfo) -> Sq
     match leaf.operator:
         case Operator.ANY_OF:
             return _any_of(leaf, column)
-        case Operator.CONTAINS | Operator.STARTS_WITH | Operator.ENDS_WITH:
+        case Operator.CONTAINS | Operator.STARTS_WITH | Operator.ENDS_WITH | Operator.HAS_WORD:
             return _text(leaf, column)
     return (
         _number(leaf, column) if leaf.kind in (Kind.NUMBER, Kind.DURATION) else _time(leaf, column, now, zone)
@@ -195,6 +198,8 @@ _ARRAY_OF = {
 def _any_of(leaf: Filter, column: Column) -> Sql:
     if column.is_id:
         return _cat(column.value, _one_of(_ids(leaf), "bigint[]"))
+    if column.is_whole:
+        return _cat(column.value, _one_of(_wholes(leaf), "bigint[]"))
     wanted: list[Any] = list(leaf.values)
     value = column.value
     if leaf.kind is Kind.TEXT:
@@ -231,6 +236,12 @@ def _ids(leaf: Filter) -> list[int]:
     return [number for number in numbers if number is not None and str(number) in leaf.values]
 
 
+def _wholes(leaf: Filter) -> list[int]:
+    """The values that a whole number can be."""
+    numbers = map(Decimal, map(str, leaf.values))
+    return [int(number) for number in numbers if abs(number) <= BIGGEST and number == int(number)]
+
+
 def _all_of(leaf: Filter, column: Column) -> Sql:
     if column.rows is None:
         return _cat(column.value, Sql(f" @> %s::{_ARRAY_OF[leaf.kind]}", (list(leaf.values),)))
@@ -264,6 +275,8 @@ def _text(leaf: Filter, column: Column) -> Sql:
             tests = [_cat(Sql("starts_with("), value, Sql(", %s)", (part,))) for part in parts]
         case Operator.ENDS_WITH:
             tests = [_cat(Sql("right("), value, Sql(", %s) = %s", (len(part), part))) for part in parts]
+        case Operator.HAS_WORD | Operator.HAS_NO_WORD:
+            tests = [_cat(value, Sql(" ~ %s", (word_pattern(str(text)),))) for text in leaf.values]
         case _:  # CONTAINS, NOT_CONTAINS
             tests = [_cat(Sql("strpos("), value, Sql(", %s) > 0", (part,))) for part in parts]
     return _joined(" OR ", tests, "FALSE")
@@ -286,6 +299,9 @@ _SIGNS = {Operator.GREATER: ">", Operator.AT_LEAST: ">=", Operator.LESS: "<", Op
 def _number(leaf: Filter, column: Column) -> Sql:
     if column.within is not None:
         return column.within(*_ends(leaf))
+    if column.is_whole:
+        low, high = ((None if end is None else max(-BIGGEST, min(end, BIGGEST))) for end in _ends(leaf))
+        return _between(column, low, high, "bigint", "<=")
     if leaf.operator is Operator.BETWEEN:
         exact = _cat(column.value, Sql(" BETWEEN %s::numeric AND %s::numeric", leaf.values))
         near = " BETWEEN %s::numeric::float8 AND %s::numeric::float8 AND "
@@ -314,7 +330,11 @@ def _ends(leaf: Filter) -> tuple[int | None, int | None]:
 def _time(leaf: Filter, column: Column, now: datetime, zone: ZoneInfo) -> Sql:
     wanted = range_of(leaf, now, zone)
     kind = "date" if leaf.kind is Kind.DATE else "timestamptz"
-    tests: list[tuple[str, date | None]] = [(">=", wanted.start), ("<", wanted.end)]
+    return _between(column, wanted.start, wanted.end, kind, "<")
+
+
+def _between(column: Column, start: Any, end: Any, kind: str, last: str) -> Sql:
+    tests = [(">=", start), (last, end)]
     return _joined(
         " AND ",
         [_cat(column.value, Sql(f" {sign} %s::{kind}", (edge,))) for sign, edge in tests if edge is not None],

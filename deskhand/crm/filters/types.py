@@ -18,6 +18,7 @@ from deskhand.kernel.strict_json import BIGGEST, is_storable
 
 MAX_VALUES = 1000
 MAX_DEPTH = 12
+MAX_STARS = 4  # in what whole words are compared with
 EARLIEST, LATEST = date(1900, 1, 1), date(2999, 12, 31)
 
 
@@ -38,6 +39,8 @@ class Operator(StrEnum):
     NOT_CONTAINS = "not_contains"
     STARTS_WITH = "starts_with"
     ENDS_WITH = "ends_with"
+    HAS_WORD = "has_word"  # whole words; a star stands for any letters of one
+    HAS_NO_WORD = "has_no_word"
     GREATER = "greater"
     AT_LEAST = "at_least"
     LESS = "less"
@@ -114,6 +117,7 @@ class Takes(StrEnum):
 
 _ALWAYS = {Operator.KNOWN: Takes.NOTHING, Operator.UNKNOWN: Takes.NOTHING}
 _SAME = {Operator.ANY_OF: Takes.SOME, Operator.NONE_OF: Takes.SOME}
+_OF_WORDS = (Operator.HAS_WORD, Operator.HAS_NO_WORD)
 _PAST = {Operator.EVER: Takes.SOME, Operator.NEVER: Takes.SOME}
 _TIMES = {
     **_ALWAYS,
@@ -136,6 +140,8 @@ OPERATORS: dict[Kind, dict[Operator, Takes]] = {
         Operator.NOT_CONTAINS: Takes.SOME,
         Operator.STARTS_WITH: Takes.SOME,
         Operator.ENDS_WITH: Takes.SOME,
+        Operator.HAS_WORD: Takes.SOME,
+        Operator.HAS_NO_WORD: Takes.SOME,
     },
     Kind.NUMBER: {
         **_ALWAYS,
@@ -182,6 +188,10 @@ class Filter:
                 f"{self.operator.value!r} on a {self.kind.value} takes {takes.value} of that kind.",
                 field="values",
                 value=self.values,
+            )
+        if self.operator in _OF_WORDS and any(str(value).count("*") > MAX_STARS for value in self.values):
+            raise Invalid(
+                f"Words are compared with at most {MAX_STARS} stars.", field="values", value=self.values
             )
 
 

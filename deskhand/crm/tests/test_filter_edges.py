@@ -43,6 +43,12 @@ def test_values_that_can_not_be_are_refused(kind, operator, value, wanted):
         from_json({"property": "x", "kind": kind, "operator": operator, "values": [value]})
 
 
+def test_words_have_few_stars():
+    """What is searched may come from anybody, so that a pattern must not be slow on any of it."""
+    with pytest.raises(Invalid, match="at most 4 stars"):
+        Filter("subject", Kind.TEXT, Operator.HAS_WORD, ("a*b*c*d*e*f",))
+
+
 def test_a_span_must_be_one():
     with pytest.raises(Invalid):
         Filter("due", Kind.DATE, Operator.LESS_THAN_AGO, (date(2026, 1, 1),))

@@ -39,7 +39,7 @@ NOW = datetime(2026, 4, 23, 22, 30, tzinfo=UTC)  # the midnight after it is skip
 
 TABLES = """
 create temp table filter_row (
-    id bigint primary key, label text, amount numeric, took_ms bigint, day date, moment timestamptz, flag boolean,
+    id bigint primary key, label text, amount numeric, took_ms bigint, whole bigint, day date, moment timestamptz, flag boolean,
     choice text, many text[], owner_id bigint, team_ids bigint[], properties jsonb not null
 ) on commit drop;
 create temp table filter_value (row_id bigint, property text, word text, amount numeric, number bigint) on commit drop;
@@ -65,6 +65,7 @@ class Rows:
             "label": Column(Kind.TEXT, Sql(f"{a}.label"), history=in_history("label", a, text)),
             "amount": Column(Kind.NUMBER, Sql(f"{a}.amount"), history=in_history("amount", a, number)),
             "took_ms": Column(Kind.DURATION, Sql(f"{a}.took_ms")),
+            "whole": Column(Kind.NUMBER, Sql(f"{a}.whole"), is_whole=True),
             "day": Column(Kind.DATE, Sql(f"{a}.day")),
             "moment": Column(Kind.DATETIME, Sql(f"{a}.moment")),
             "flag": Column(
@@ -125,6 +126,23 @@ class Row:
 # Few values that meet often: letters of one and two cases, wildcards, quotes, and what folding leaves alone.
 LETTERS = "aAbBæÆßΣσςЖжİı%_'\\\"{},; é"
 WORDS = ["", *LETTERS, "ab", "AB", "Ab%", "_bæ", "a'b", "ΣΑς", "жЖ", "İi", LARGE, LARGE.lower(), "ABCXYZ@[`{"]
+WORDS += [
+    "*",
+    "a*",
+    "*b",
+    "A*Æ",
+    "**",
+    "ab æ",
+    "æ ab",
+    "ab\næ-b",
+    "ab.",
+    "[a]",
+    "a^b",
+    "a\\",
+    "aßßb",
+    "*a*b*",
+    "a b",
+]
 NUMBERS = [Decimal(n) for n in ("0", "-1", "1", "1.5", "0.1", "1000000", "12345678901234567890.5")]
 WHOLES = [0, 1, 2, 3]
 DAYS = [date(2026, 4, 20) + timedelta(days=shift) for shift in range(8)]
@@ -161,12 +179,12 @@ def made_rows(count: int) -> list[Row]:
     """The same rows on every run, dense enough that every edge is met by some."""
     chance = Random(7)
 
-    def some(kind: Kind) -> Any:
-        return chance.choice(POOLS[kind]) if chance.random() < 0.8 else None
+    def some(kind: Kind, name: str = "") -> Any:
+        return chance.choice(WHOLES if name == "whole" else POOLS[kind]) if chance.random() < 0.8 else None
 
     return [
         Row(
-            {name: some(kind) for name, kind in KINDS.items()},
+            {name: some(kind, name) for name, kind in KINDS.items()},
             {name: [some(KINDS[name]) for _ in range(chance.randrange(3))] for name in HISTORIC},
             [(chance.randint(1, 2), chance.randrange(count)) for _ in range(chance.randrange(3))],
             set(chance.sample(WHOLES, chance.randrange(3))),
@@ -229,7 +247,8 @@ def store(all_rows: list[Row]) -> None:
         cursor.execute("truncate filter_row, filter_value, filter_change, filter_link, filter_member")
         for id, row in enumerate(all_rows):
             cursor.execute(
-                "insert into filter_row values (%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s::jsonb)", columns(id, row)
+                "insert into filter_row values (%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s::jsonb)",
+                columns(id, row),
             )
             cursor.executemany("insert into filter_value values (%s,%s,%s,%s,%s)", side_values(id, row))
             changes = [(id, name, as_json(value)) for name, past in row.past.items() for value in past]
@@ -246,7 +265,19 @@ def columns(id: int, row: Row) -> list[Any]:
     properties = {
         name: get(name) for name in ("json_label", "json_amount", "json_day") if get(name) is not None
     }
-    names = ("label", "amount", "took_ms", "day", "moment", "flag", "choice", "many", "owner", "teams")
+    names = (
+        "label",
+        "amount",
+        "took_ms",
+        "whole",
+        "day",
+        "moment",
+        "flag",
+        "choice",
+        "many",
+        "owner",
+        "teams",
+    )
     values = [
         list(value) if isinstance(value, frozenset) else value for value in (get(name) for name in names)
     ]

@@ -44,6 +44,8 @@ OPERATOR_WORDS = {
     Operator.NOT_CONTAINS: gettext_lazy("contains none of"),
     Operator.STARTS_WITH: gettext_lazy("starts with any of"),
     Operator.ENDS_WITH: gettext_lazy("ends with any of"),
+    Operator.HAS_WORD: gettext_lazy("has any of the words"),
+    Operator.HAS_NO_WORD: gettext_lazy("has none of the words"),
     Operator.GREATER: gettext_lazy("is greater than"),
     Operator.AT_LEAST: gettext_lazy("is at least"),
     Operator.LESS: gettext_lazy("is less than"),
