@@ -67,6 +67,16 @@ def _scopes(what: str, text: str, do: str) -> set[str]:
     return {f"crm.{what}.{_BUILT_IN[kind][0] if kind else 'custom'}.{do}"}
 
 
+def to_read_pipelines(part: str = "objectType") -> Needs:
+    """Who may read such records may read where they stand."""
+    names = ("objects", "read"), ("objects", "write"), ("schemas", "read"), ("schemas", "write")
+    return lambda parts: set().union(*(_scopes(what, parts[part], do) for what, do in names))
+
+
+def to_write_pipelines(part: str = "objectType") -> Needs:
+    return lambda parts: _scopes("schemas", parts[part], "write")
+
+
 def to_read(part: str = "objectType") -> Needs:
     """Who may write may read, too."""
     return lambda parts: _scopes("objects", parts[part], "read") | _scopes("objects", parts[part], "write")

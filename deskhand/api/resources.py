@@ -1,13 +1,6 @@
 """All operations: whoever imports this has them in `operations.table`."""
 
-from deskhand.api import associations, callbacks
+from deskhand.api import associations, callbacks, pipelines
 from deskhand.api.objects import batches, merging, resource, searching
 
-__all__ = [
-    "associations",
-    "batches",
-    "callbacks",
-    "merging",
-    "resource",
-    "searching",
-]
+__all__ = ["associations", "batches", "callbacks", "merging", "pipelines", "resource", "searching"]

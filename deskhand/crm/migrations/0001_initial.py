@@ -2,6 +2,7 @@
 
 import django.contrib.postgres.fields
 import django.db.models.deletion
+import deskhand.kernel.clock
 from django.db import migrations, models
 from django.db.models.functions import Cast, Coalesce
 
@@ -30,6 +31,8 @@ class Migration(migrations.Migration):
                 ('options', models.JSONField(default=dict)),
                 ('rules', models.JSONField(default=dict)),
                 ('card_properties', models.JSONField(null=True)),
+                ('created_at', models.DateTimeField(default=deskhand.kernel.clock.now)),
+                ('updated_at', models.DateTimeField(default=deskhand.kernel.clock.now)),
             ],
         ),
         migrations.CreateModel(
@@ -241,6 +244,9 @@ class Migration(migrations.Migration):
                 ('display_order', models.IntegerField(default=0)),
                 ('state', models.TextField(choices=[('OPEN', 'Open'), ('CLOSED', 'Closed')], default='OPEN')),
                 ('tone', models.TextField(default='blue')),
+                ('probability', models.FloatField(null=True)),
+                ('created_at', models.DateTimeField(default=deskhand.kernel.clock.now)),
+                ('updated_at', models.DateTimeField(default=deskhand.kernel.clock.now)),
                 ('pipeline', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='stages', to='crm.pipeline')),
             ],
         ),

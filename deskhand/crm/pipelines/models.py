@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django.db import models
 
+from deskhand.kernel import clock
+
 
 class StageState(models.TextChoices):
     OPEN = "OPEN"
@@ -31,6 +33,8 @@ class Pipeline(models.Model):
     rules = models.JSONField(default=dict)
     #: What its cards show, by property name and in order (R-BOARD-2); None: the product's own choice.
     card_properties = models.JSONField(null=True)
+    created_at = models.DateTimeField(default=clock.now)
+    updated_at = models.DateTimeField(default=clock.now)
 
     class Meta:
         constraints = [
@@ -49,6 +53,10 @@ class Stage(models.Model):
     display_order = models.IntegerField(default=0)
     state = models.TextField(choices=StageState.choices, default=StageState.OPEN)
     tone = models.TextField(default="blue")
+    #: Of deals: how likely they are won, 0 and 1 when they are closed. None: nobody has said.
+    probability = models.FloatField(null=True)
+    created_at = models.DateTimeField(default=clock.now)
+    updated_at = models.DateTimeField(default=clock.now)
 
     class Meta:
         constraints = [

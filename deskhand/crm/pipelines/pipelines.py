@@ -8,6 +8,7 @@ from itertools import count
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Max
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop, ngettext
 
@@ -33,6 +34,8 @@ class NewStage:
     state: StageState
     tone: str = "blue"
     key: str = ""
+    order: int | None = None  # its number; None: its place
+    probability: float | None = None  # of deals, to be won
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,8 @@ class StageRow:
     tone: str
     id: int | None = None
     key: str = ""  # of a new one; without it the next free number
+    order: int | None = None  # its number; None: its place
+    probability: float | None = None  # of deals, to be won; None: as it is, while the state stays
 
 
 OPEN, CLOSED = StageState.OPEN, StageState.CLOSED
@@ -68,11 +73,13 @@ DEFAULTS: dict[str, tuple[str, str, tuple[NewStage, ...]]] = {
         "default",
         gettext_noop("Sales pipeline"),
         (
-            NewStage(gettext_noop("Appointment scheduled"), OPEN, "blue", "appointmentscheduled"),
-            NewStage(gettext_noop("Qualified to buy"), OPEN, "teal", "qualifiedtobuy"),
-            NewStage(gettext_noop("Contract sent"), OPEN, "amber", "contractsent"),
-            NewStage(gettext_noop("Closed won"), CLOSED, "green", "closedwon"),
-            NewStage(gettext_noop("Closed lost"), CLOSED, "red", "closedlost"),
+            NewStage(
+                gettext_noop("Appointment scheduled"), OPEN, "blue", "appointmentscheduled", probability=0.2
+            ),
+            NewStage(gettext_noop("Qualified to buy"), OPEN, "teal", "qualifiedtobuy", probability=0.4),
+            NewStage(gettext_noop("Contract sent"), OPEN, "amber", "contractsent", probability=0.9),
+            NewStage(gettext_noop("Closed won"), CLOSED, "green", "closedwon", probability=1.0),
+            NewStage(gettext_noop("Closed lost"), CLOSED, "red", "closedlost", probability=0.0),
         ),
     ),
     "project": (
@@ -103,17 +110,22 @@ def create(
     stages: Sequence[NewStage],
     *,
     key: str = "",
+    order: int | None = None,
     by: Actor = SYSTEM,
 ) -> Pipeline:
-    """Create a pipeline with its stages.
+    """Create a pipeline with its stages; `order` is its number among the others (see `place`), the last one without it.
 
     Ticket pipelines follow the conversation from the start when they have the stages for it (R-STAT-3).
-    Raises Invalid without an OPEN stage (R-PIPE-4), Forbidden for more ticket pipelines than the plan has (R-PIPE-12).
+    Raises Invalid without an OPEN stage (R-PIPE-4) and for names that are taken, Forbidden for more ticket pipelines
+    than the plan has (R-PIPE-12).
     """
     others = Pipeline.objects.filter(account_id=account_id, object_type=object_type, archived_at=None)
     if object_type == "ticket" and others.exists() and not _may_have_more(account_id):
         raise Forbidden(_("The account's plan has one ticket pipeline."))
     pipeline = _create(account_id, object_type, label, stages, key)
+    if order is not None:
+        pipeline.display_order = _number(pipeline, order)
+        pipeline.save(update_fields=["display_order"])
     _changed("pipeline.created", pipeline, by, after={"label": label})
     return pipeline
 
@@ -124,24 +136,34 @@ def _may_have_more(account_id: int) -> bool:
 
 def _create(account_id: int, object_type: str, label: str, stages: Sequence[NewStage], key: str) -> Pipeline:
     label = _checked_label(label)
+    _require_free(account_id, object_type, label)
     if not any(stage.state == OPEN for stage in stages):
         raise Invalid(
             _("A pipeline needs at least one open status."), field="stages", hint=_("Set a status to open.")
         )
-    order = Pipeline.objects.filter(account_id=account_id, object_type=object_type).count()
+    _require_each_once([stage.label for stage in stages])
+    for number, stage in enumerate(stages):
+        _check_probability(number, stage)
+    last = Pipeline.objects.filter(account_id=account_id, object_type=object_type).aggregate(
+        Max("display_order")
+    )
+    order = -1 if last["display_order__max"] is None else last["display_order__max"]
     pipeline = Pipeline.objects.create(
         account_id=account_id, object_type=object_type, key=key or _next_key(account_id, object_type), label=label,
-        display_order=order,
+        display_order=order + 1,
     )  # fmt: skip
     rows = Stage.objects.bulk_create(
         Stage(
             account_id=account_id, object_type=object_type, pipeline=pipeline, label=_checked_label(stage.label), state=stage.state,
-            tone=stage.tone, display_order=position, key=stage_key,
+            tone=stage.tone, display_order=position if stage.order is None else stage.order, key=stage_key,
+            probability=stage.probability,
         )
         for position, (stage, stage_key) in enumerate(zip(stages, _keys(account_id, object_type, stages), strict=True))
     )  # fmt: skip
     if object_type == "ticket":
-        open_rows = [row for row in rows if row.is_open]
+        open_rows = sorted(
+            (row for row in rows if row.is_open), key=lambda row: (row.display_order, row.label)
+        )
         pipeline.sent_stage = next(
             (row for row in open_rows if row.key == "2"), open_rows[min(1, len(open_rows) - 1)]
         )
@@ -158,13 +180,16 @@ def _changed(
     """Keep who changed what, and read pipelines anew."""
     kind = "pipeline" if isinstance(of, Pipeline) else "stage"
     with account_scope(of.account_id):
-        audit.record(action, by=by, target_type=kind, target_id=of.pk, before=before, after=after)
+        entry = audit.record(action, by=by, target_type=kind, target_id=of.pk, before=before, after=after)
+        type(of)._default_manager.filter(account_id=of.account_id, pk=of.pk).update(updated_at=entry.at)
         queries.forget()
 
 
 def rename(pipeline: Pipeline, label: str, *, by: Actor) -> Pipeline:
-    """R-PIPE-6. Raises Invalid for an empty label."""
-    before, pipeline.label = pipeline.label, _checked_label(label)
+    """R-PIPE-6. Raises Invalid for an empty label, and for one that is taken."""
+    label = _checked_label(label)
+    _require_free(pipeline.account_id, pipeline.object_type, label, but=pipeline.pk)
+    before, pipeline.label = pipeline.label, label
     pipeline.save(update_fields=["label"])
     _changed("pipeline.updated", pipeline, by, {"label": before}, {"label": pipeline.label})
     return pipeline
@@ -175,6 +200,67 @@ def _checked_label(label: str) -> str:
     if not 0 < len(label) <= LABEL_LIMIT:
         raise Invalid(_("A name has 1 to 100 characters."), field="label", value=label)
     return label
+
+
+def _require_free(account_id: int, object_type: str, label: str, *, but: int | None = None) -> None:
+    others = Pipeline.objects.filter(account_id=account_id, object_type=object_type, archived_at=None)
+    if others.filter(label__iexact=label).exclude(pk=but or 0).exists():
+        raise Invalid(
+            _("There is a pipeline called “%(name)s” already.") % {"name": label},
+            field="label", value=label, hint=_("Choose another name."),
+        )  # fmt: skip
+
+
+def _require_each_once(labels: Sequence[str]) -> None:
+    """Statuses of one pipeline are told apart by their names."""
+    seen: set[str] = set()
+    for number, label in enumerate(labels):
+        same = one_line(label).casefold()
+        if same in seen:
+            raise Invalid(
+                _("There is a status called “%(name)s” already.") % {"name": one_line(label)},
+                field=f"stages[{number}].label", value=label, hint=_("Choose another name."),
+            )  # fmt: skip
+        seen.add(same)
+
+
+def _check_probability(number: int, stage: NewStage | StageRow) -> None:
+    """What is closed is won or lost, what is open is neither yet."""
+    given = stage.probability
+    if given is not None and not (0 <= given <= 1 and (given in (0, 1)) == (stage.state == CLOSED)):
+        raise Invalid(
+            _("That is no probability of such a status."),
+            field=f"stages[{number}].probability", value=given,
+            hint=_("Write 0 or 1 for a closed status, and a number between them for an open one."),
+        )  # fmt: skip
+
+
+def place(pipeline: Pipeline, order: int, *, by: Actor) -> Pipeline:
+    """Give it this number among the pipelines of its kind; they stand by number, then by name (R-PIPE-5).
+
+    A name alone makes no pipeline the default one: with the number of that one it goes behind it.
+    """
+    number = _number(pipeline, order)
+    if pipeline.display_order == number:
+        return pipeline
+    before = _in_order(pipeline)
+    pipeline.display_order = number
+    pipeline.save(update_fields=["display_order"])
+    _changed("pipeline.ordered", pipeline, by, {"pipelines": before}, {"pipelines": _in_order(pipeline)})
+    return pipeline
+
+
+def _number(pipeline: Pipeline, order: int) -> int:
+    default = Pipeline.objects.filter(pk=_in_order(pipeline)[0]).exclude(pk=pipeline.pk).first()
+    return order + 1 if default and default.display_order == order else order
+
+
+def _in_order(pipeline: Pipeline) -> list[int]:
+    """The pipelines of its kind, the default one first."""
+    found = Pipeline.objects.filter(
+        account_id=pipeline.account_id, object_type=pipeline.object_type, archived_at=None
+    )
+    return list(found.order_by("display_order", "label", "id").values_list("pk", flat=True))
 
 
 def order(object_type: str, pipeline_ids: Sequence[int], *, by: Actor) -> None:
@@ -193,9 +279,11 @@ def order(object_type: str, pipeline_ids: Sequence[int], *, by: Actor) -> None:
     before = list(found)
     if before == list(pipeline_ids):
         return
+    now = clock.now()
     for position, pipeline_id in enumerate(pipeline_ids):
-        found[pipeline_id].display_order = position
-    Pipeline.objects.bulk_update(found.values(), ["display_order"])
+        if found[pipeline_id].display_order != position:
+            found[pipeline_id].display_order, found[pipeline_id].updated_at = position, now
+    Pipeline.objects.bulk_update(found.values(), ["display_order", "updated_at"])
     first = found[pipeline_ids[0]]
     _changed("pipeline.ordered", first, by, {"pipelines": before}, {"pipelines": list(pipeline_ids)})
 
@@ -204,8 +292,8 @@ def arrange_stages(pipeline: Pipeline, rows: Sequence[StageRow], *, by: Actor) -
     """Make the statuses what `rows` say, in their order, new ones too, in one write (R-PIPE-6, R-PIPE-7). Returns those
     whose state changed: `records/refiling.py` brings their records along.
 
-    Raises Invalid for a label or tone that can't be taken, or when none is open (R-PIPE-4); Conflict unless each status
-    is named once.
+    Raises Invalid for a label, tone or probability that can't be taken, or when none is open (R-PIPE-4); Conflict unless
+    each status is named once.
     """
     stages = {
         stage.pk: stage
@@ -218,22 +306,30 @@ def arrange_stages(pipeline: Pipeline, rows: Sequence[StageRow], *, by: Actor) -
         raise Invalid(
             _("A pipeline needs at least one open status."), field="stages", hint=_("Set a status to open.")
         )
-    before, turned = [_told(stage) for stage in stages.values()], []
+    _require_each_once([row.label for row in checked])
+    before, turned, now = [_told(stage) for stage in stages.values()], [], clock.now()
     for position, row in enumerate(checked):
         stage = stages.get(row.id or 0) or Stage(
             account_id=pipeline.account_id, object_type=pipeline.object_type, pipeline=pipeline, state=row.state,
             key=row.key or _next_stage_key(pipeline.account_id, pipeline.object_type),
         )  # fmt: skip
+        is_new, was = stage.pk is None, {**_told(stage), "order": stage.display_order}
         if stage.state != row.state:
             turned.append(stage)
-        is_new = stage.pk is None
-        stage.label, stage.state, stage.tone, stage.display_order = row.label, row.state, row.tone, position
+            stage.probability = None
+        if row.probability is not None:
+            stage.probability = row.probability
+        stage.label, stage.state, stage.tone = row.label, row.state, row.tone
+        stage.display_order = position if row.order is None else row.order
+        if {**_told(stage), "order": stage.display_order} != was:
+            stage.updated_at = now
         if is_new:
             stage.save()
             stages[stage.pk] = stage
             _changed("stage.created", stage, by, after={"label": row.label, "pipeline_id": pipeline.pk})
-    Stage.objects.bulk_update(stages.values(), ["label", "state", "tone", "display_order"])
-    after = [_told(stage) for stage in sorted(stages.values(), key=lambda stage: stage.display_order)]
+    changing = ["label", "state", "tone", "display_order", "probability", "updated_at"]
+    Stage.objects.bulk_update(stages.values(), changing)
+    after = [_told(stage) for stage in sorted(stages.values(), key=_place_of)]
     if before != after:
         _changed("pipeline.updated", pipeline, by, {"stages": before}, {"stages": after})
     queries.forget()
@@ -246,11 +342,18 @@ def _checked_row(number: int, row: StageRow) -> StageRow:
         raise Invalid(_("A name has 1 to 100 characters."), field=f"stages[{number}].label", value=row.label)
     if row.tone not in TONES:
         raise Invalid(_("Choose a colour."), field=f"stages[{number}].tone", value=row.tone)
+    _check_probability(number, row)
     return replace(row, label=label)
 
 
 def _told(stage: Stage) -> dict[str, Any]:
-    return {"id": stage.pk, "label": stage.label, "state": str(stage.state), "tone": stage.tone}
+    told = {"id": stage.pk, "label": stage.label, "state": str(stage.state), "tone": stage.tone}
+    return told if stage.probability is None else {**told, "probability": stage.probability}
+
+
+def _place_of(stage: Stage) -> tuple[int, str, int]:
+    """R-PIPE-5"""
+    return stage.display_order, stage.label, stage.pk
 
 
 def set_rules(pipeline: Pipeline, rules: Rules, *, by: Actor) -> Pipeline:

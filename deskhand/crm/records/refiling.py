@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from django.utils.translation import gettext as _
 
 from deskhand.crm.pipelines import pipelines
-from deskhand.crm.pipelines.models import Pipeline, Stage
+from deskhand.crm.pipelines.models import Pipeline, Stage, StageState
 from deskhand.crm.pipelines.pipelines import StageRow
 from deskhand.crm.pipelines.policy import dates_after_move
 from deskhand.crm.pipelines.queries import pipelines_of
@@ -49,6 +49,19 @@ def arrange(pipeline: Pipeline, rows: Sequence[StageRow], *, by: Actor) -> None:
     """
     for stage in pipelines.arrange_stages(pipeline, rows, by=by):
         _turn(stage, by)
+
+
+def replace(pipeline: Pipeline, rows: Sequence[StageRow], *, by: Actor) -> None:
+    """Make the statuses just what `rows` say: those that none of them names go.
+
+    Raises what `arrange` and `delete_stage` raise.
+    """
+    named = {row.id for row in rows}
+    going = list(pipeline.stages.exclude(pk__in=[pk for pk in named if pk]))
+    staying = [StageRow(one.label, StageState(one.state), one.tone, one.pk) for one in going]
+    arrange(pipeline, [*rows, *staying], by=by)
+    for stage in going:
+        delete_stage(stage, by=by)
 
 
 def _turn(stage: Stage, by: Actor) -> None:

@@ -181,3 +181,54 @@ def test_who_changed_a_pipeline_is_kept(world, ada, returns):
         ("pipeline.created", world.ada.pk), ("pipeline.updated", world.ada.pk), ("pipeline.deleted", world.ada.pk),
     ]  # fmt: skip
     assert (kept[1].before, kept[1].after) == ({"sets_close_date": True}, {"sets_close_date": False})
+
+
+def test_pipelines_stand_by_number_and_a_name_alone_makes_none_the_default_R_PIPE_5(world, ada, returns):
+    first = default()
+    pipelines.place(returns, first.display_order, by=ada)
+    assert [one.key for one in world.tickets.pipelines] == ["0", returns.key]
+
+    pipelines.place(returns, first.display_order - 1, by=ada)
+
+    assert [one.key for one in world.tickets.pipelines] == [returns.key, "0"]
+    entry = AuditEntry.objects.filter(action="pipeline.ordered").latest("number")
+    assert (entry.before, entry.after) == (
+        {"pipelines": [first.pk, returns.pk]}, {"pipelines": [returns.pk, first.pk]},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("label", ["Support pipeline", " support PIPELINE "])
+def test_a_name_is_one_pipelines_R_PIPE_6(world, ada, returns, label):
+    with pytest.raises(Invalid, match="already"):
+        pipelines.rename(returns, label, by=ada)
+    with pytest.raises(Invalid, match="already"):
+        pipelines.create(world.account.pk, "ticket", label, [NewStage("On", OPEN)])
+
+
+def test_a_name_is_one_status_of_its_pipeline_R_PIPE_6(ada, returns):
+    first, second = rows_of(returns)
+
+    with pytest.raises(Invalid, match="already") as refused:
+        pipelines.arrange_stages(returns, [first, replace(second, label="sent BACK")], by=ada)
+
+    assert refused.value.field == "stages[1].label"
+
+
+def test_statuses_that_are_not_named_any_more_go_R_PIPE_8(world, ada, returns):
+    first, done = rows_of(returns)
+    refiling.replace(returns, [replace(first, label="Arrived"), replace(done, id=None, label="Paid")], by=ada)
+
+    found = world.tickets.pipeline(returns.pk).stages
+    assert [one.label for one in found] == ["Arrived", "Paid"]
+    assert (found[0].id, found[1].id != done.id) == (first.id, True)
+
+
+@pytest.mark.parametrize(("state", "probability"), [(OPEN, 1), (CLOSED, 0.5), (OPEN, -1), (CLOSED, 2)])
+def test_what_is_closed_is_won_or_lost(world, state, probability):
+    """api.md §2.2: metadata.probability"""
+    stages = [NewStage("On", OPEN, probability=0.1), NewStage("A", state, probability=probability)]
+
+    with pytest.raises(Invalid) as refused:
+        pipelines.create(world.account.pk, "deal", "Rentals", stages)
+
+    assert refused.value.field == "stages[1].probability"

@@ -375,8 +375,9 @@ def _key(one: Any) -> int:
 def _status(one: Any, names: Names) -> str:
     if isinstance(one, int):
         return names.said("stage", one)
-    label, tone = one["label"], one["tone"]
-    return f"{_(label)} ({_STATES[one['state']]}, {TONES.get(tone, tone)})"
+    label, tone, probability = one["label"], one["tone"], one.get("probability")
+    likely = "" if probability is None else f", {round(probability * 100)} %"
+    return f"{_(label)} ({_STATES[one['state']]}, {TONES.get(tone, tone)}{likely})"
 
 
 def _read_by_customers(stage_id: str, one: Mapping[str, Any], names: Names) -> str:
