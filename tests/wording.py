@@ -37,7 +37,7 @@ TYPED = frozenset(
 #: Plain numbers: how many, how long.
 COUNTED = frozenset(
     {
-        "number", "revision", "count", "links", "twins", "days", "hourly", "per_hour", "rate_per_hour", "rate_change", "total", "call",
+        "number", "revision", "display_order", "count", "links", "twins", "days", "hourly", "per_hour", "rate_per_hour", "rate_change", "total", "call",
         "message", "email_other", "share", "excluded_after_days", "ramp_days", "ramp_from", "sticky_hours", "landing_minutes",
         "ring_seconds", "imap_port", "smtp_port",
     }

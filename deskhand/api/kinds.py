@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from deskhand.accounts import policy
+from deskhand.accounts.policy import Action
+from deskhand.accounts.types import Viewer
 from deskhand.api import refusals
 from deskhand.api.operations import Call, Needs
 from deskhand.crm.schema import object_types
@@ -103,3 +106,9 @@ def to_shape(part: str, do: str) -> Needs:
         for do in ("read", "write")
         for scope in _scopes(what, parts[part], do)
     }
+
+
+def require_seen(viewer: Viewer, kind: str) -> None:
+    """Raises Forbidden for a kind of record of which the viewer sees none, and whose properties they may not edit."""
+    if not policy.reaches_any(viewer, kind):
+        policy.require(viewer, Action.EDIT_PROPERTIES)

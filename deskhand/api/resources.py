@@ -1,6 +1,15 @@
 """All operations: whoever imports this has them in `operations.table`."""
 
-from deskhand.api import associations, callbacks, pipelines
+from deskhand.api import associations, callbacks, pipelines, properties
 from deskhand.api.objects import batches, merging, resource, searching
 
-__all__ = ["associations", "batches", "callbacks", "merging", "pipelines", "resource", "searching"]
+__all__ = [
+    "associations",
+    "batches",
+    "callbacks",
+    "merging",
+    "pipelines",
+    "properties",
+    "resource",
+    "searching",
+]

@@ -115,7 +115,7 @@ _NEW: dict[str, Any] = {
 
 
 def _option(reading: Reading, place: int) -> dict[str, Any]:
-    given = reading.fields("value", optional=("label", "display_order", "hidden", "tone"))
+    given = reading.fields("value", optional=("label", "display_order", "hidden", "tone", "description"))
     value = given["value"].text(at_most=200)
     tone = given["tone"].text(may_be_empty=True) if "tone" in given else ""
     return {
@@ -124,4 +124,5 @@ def _option(reading: Reading, place: int) -> dict[str, Any]:
         "display_order": given["display_order"].whole() if "display_order" in given else place,
         "hidden": given["hidden"].flag() if "hidden" in given else False,
         **({"tone": tone} if tone else {}),
+        **({"description": given["description"].text(may_be_empty=True)} if "description" in given else {}),
     }

@@ -174,7 +174,7 @@ class Migration(migrations.Migration):
                 ('group', models.TextField(default='')),
                 ('description', models.TextField(default='')),
                 ('options', models.JSONField(default=list)),
-                ('display_order', models.IntegerField(default=0)),
+                ('display_order', models.IntegerField(default=-1)),
                 ('has_unique_value', models.BooleanField(default=False)),
                 ('claimed_to', models.BigIntegerField(default=0)),
                 ('claimed_at', models.DateTimeField(null=True)),

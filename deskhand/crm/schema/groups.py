@@ -9,10 +9,10 @@ from django.utils.translation import gettext as _
 from deskhand.accounts import audit
 from deskhand.crm.schema import queries
 from deskhand.crm.schema.models import PropertyDefinition, PropertyGroup
-from deskhand.crm.schema.properties import suggested_name
+from deskhand.crm.schema.properties import NAME, PLACES_LIMIT, suggested_name
 from deskhand.events.types import Actor
 from deskhand.kernel.database.scope import current_account_id
-from deskhand.kernel.errors import Conflict, Invalid
+from deskhand.kernel.errors import Conflict, Invalid, NotFound
 from deskhand.kernel.text import one_line
 
 LABEL_LIMIT, LIMIT = 100, 100
@@ -28,12 +28,7 @@ def arrange(object_type: str, rows: Sequence[tuple[int | None, str]], *, by: Act
 
     The properties of a group that is left out are in none. Raises Invalid for a label, Conflict for an id that is gone.
     """
-    groups = {
-        group.pk: group
-        for group in PropertyGroup.objects.select_for_update()
-        .filter(account_id=current_account_id(), object_type=object_type)
-        .order_by("display_order", "label", "id")
-    }
+    groups = {group.pk: group for group in _held(object_type)}
     before = [group.label for group in groups.values()]
     labels = _checked(rows)
     if any(group_id is not None and group_id not in groups for group_id, _label in rows):
@@ -48,10 +43,84 @@ def arrange(object_type: str, rows: Sequence[tuple[int | None, str]], *, by: Act
         taken.add(group.name)
         group.label, group.display_order = label, place
         group.save()
-    if before != labels:
+    _changed(object_type, before, labels, by)
+
+
+def create(object_type: str, name: str, label: str, *, place: int | None = None, by: Actor) -> PropertyGroup:
+    """One more group, under a name of its own; without a place behind the others. Raises Invalid, Conflict."""
+    groups = _held(object_type)
+    if not NAME.fullmatch(name):
+        raise Invalid(
+            _("A group's name has small letters, digits and underscores, and begins with a letter."),
+            field="name",
+            value=name,
+        )
+    if any(group.name == name for group in groups):
+        raise Conflict(_("There is a group %(name)s already.") % {"name": name})
+    before = [group.label for group in groups]
+    [*_rest, label] = _checked([*((group.pk, group.label) for group in groups), (None, label)])
+    last = max((group.display_order for group in groups), default=-1)
+    made = PropertyGroup.objects.create(
+        account_id=current_account_id(), object_type=object_type, name=name, label=label,
+        display_order=last + 1 if place is None else _place(place),
+    )  # fmt: skip
+    _changed(object_type, before, [group.label for group in groups_of(object_type)], by)
+    return made
+
+
+def update(
+    object_type: str, name: str, *, label: str | None = None, place: int | None = None, by: Actor
+) -> PropertyGroup:
+    """Another label or place; the name stays. Raises Invalid, NotFound."""
+    groups = _held(object_type)
+    group = _named(groups, name)
+    before = [one.label for one in groups]
+    if label is not None:
+        group.label = label
+        labels = _checked([(one.pk, one.label) for one in groups])
+        group.label = labels[groups.index(group)]
+    if place is not None:
+        group.display_order = _place(place)
+    group.save(update_fields=["label", "display_order"])
+    _changed(object_type, before, [one.label for one in groups_of(object_type)], by)
+    return group
+
+
+def delete(object_type: str, name: str, *, by: Actor) -> None:
+    """Its properties are in none. Raises NotFound."""
+    groups = _held(object_type)
+    gone = _named(groups, name)
+    _delete(object_type, [gone])
+    _changed(object_type, [one.label for one in groups], [one.label for one in groups if one != gone], by)
+
+
+def _held(object_type: str) -> list[PropertyGroup]:
+    found = PropertyGroup.objects.select_for_update().filter(
+        account_id=current_account_id(), object_type=object_type
+    )
+    return list(found.order_by("display_order", "label", "id"))
+
+
+def _named(groups: Sequence[PropertyGroup], name: str) -> PropertyGroup:
+    found = next((group for group in groups if group.name == name), None)
+    if found is None:
+        raise NotFound(_("There is no group %(name)s.") % {"name": name})
+    return found
+
+
+def _place(place: int) -> int:
+    if not 0 <= place <= PLACES_LIMIT:
+        raise Invalid(
+            _("A place is a number from 0 to %(most)s.") % {"most": PLACES_LIMIT}, field="display_order", value=place
+        )  # fmt: skip
+    return place
+
+
+def _changed(object_type: str, before: Sequence[str], after: Sequence[str], by: Actor) -> None:
+    if before != after:
         audit.record(
             "property_groups.updated", by=by, target_type="property_groups", target_id=0,
-            before={"object_type": object_type, "groups": before}, after={"object_type": object_type, "groups": labels},
+            before={"object_type": object_type, "groups": before}, after={"object_type": object_type, "groups": after},
         )  # fmt: skip
     queries.forget(object_type)
 

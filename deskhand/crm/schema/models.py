@@ -33,8 +33,8 @@ class PropertyDefinition(models.Model):
     field_type = models.TextField()
     group = models.TextField(default="")
     description = models.TextField(default="")
-    options = models.JSONField(default=list)  # [{"value", "label", "display_order", "hidden"}]
-    display_order = models.IntegerField(default=0)
+    options = models.JSONField(default=list)  # [{"value", "label", "display_order", "hidden", "description"}]
+    display_order = models.IntegerField(default=-1)  # -1: behind those that have a place
     has_unique_value = models.BooleanField(default=False)  # only one record may have a value (decision 0016)
     claimed_to = models.BigIntegerField(default=0)  # records up to this id have claimed theirs
     claimed_at = models.DateTimeField(null=True)  # since when all have, and records are found by it

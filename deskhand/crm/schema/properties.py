@@ -21,12 +21,12 @@ from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import Conflict, Invalid, NotFound
 from deskhand.kernel.text import one_line, storable
 
-LABEL_LIMIT, OPTIONS_LIMIT = 100, 1000
+LABEL_LIMIT, OPTIONS_LIMIT, PLACES_LIMIT = 100, 1000, 1_000_000
 UNIQUE_LIMIT = 10  # properties of a kind of record whose values only one may have
 #: How properties can be shown whose values only one record may have.
 UNIQUE_TYPES = ("text", "phonenumber", "number")
 OPTION_TONES = ("", "blue", "teal", "green", "lime", "amber", "red", "pink", "violet")
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,99}")
+NAME = re.compile(r"[a-z][a-z0-9_]{0,99}")
 #: The slow job that brings the side table in line with a definition; `records/filterable.py` does it.
 FILL = "crm.fill_property"
 #: The one that claims what records have where a property became unique; `records/claiming.py` does it.
@@ -56,6 +56,7 @@ def create(
     description: str = "",
     has_unique_value: bool = False,
     is_filterable: bool = False,
+    display_order: int = -1,
     by: Actor = SYSTEM,
 ) -> PropertyDefinition:
     """Make a property of the account's own. Filters find a filterable one by index; each of its values costs a row.
@@ -63,7 +64,7 @@ def create(
     `has_unique_value` says that only one record may have a value (decision 0016). Raises Invalid, naming the field, for
     a name, kind, options or uniqueness that can't be taken; Conflict when the name is.
     """
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise Invalid(
             _("A property's name has small letters, digits and underscores, and begins with a letter."),
             field="name",
@@ -86,6 +87,7 @@ def create(
         kind=_kind(kind).value,
         field_type=shown_as,
         options=_options(kind, options),
+        display_order=_place(display_order),
         group=_group(object_type, group),
         description=storable(description).strip(),
         has_unique_value=has_unique_value,
@@ -98,7 +100,7 @@ def create(
 
 
 def update(definition: PropertyDefinition, *, by: Actor = SYSTEM, **changes: Any) -> PropertyDefinition:
-    """Change label, group, description, options, whether filters find it by index or whether only one record may have a
+    """Change label, group, place, description, options, whether filters find it by index or whether only one record may have a
     value; name and kind stay, because values are stored by them. Records that have a value already are brought in by a
     slow job; filters are right all the while. Who makes it unique asks `claiming.refuse_twins` first: the job gives up at
     the first value that several records have.
@@ -113,6 +115,7 @@ def update(definition: PropertyDefinition, *, by: Actor = SYSTEM, **changes: Any
         "group": lambda given: _group(definition.object_type, given),
         "description": lambda given: storable(given).strip(),
         "options": lambda given: _kept(definition, _options(kind, given)),
+        "display_order": _place,
         "is_filterable": bool,
         "has_unique_value": lambda given: _made_unique(definition, bool(given)),
     }
@@ -210,6 +213,14 @@ def _is_taken(object_type: str, name: str, kind_of: Kind) -> bool:
     )
 
 
+def _place(place: int) -> int:
+    if not -1 <= place <= PLACES_LIMIT:
+        raise Invalid(
+            _("A place is a number from -1 to %(most)s.") % {"most": PLACES_LIMIT}, field="display_order", value=place
+        )  # fmt: skip
+    return place
+
+
 def _label(label: str) -> str:
     label = one_line(label)
     if not label:
@@ -236,7 +247,13 @@ def _kept(definition: PropertyDefinition, options: list[dict[str, Any]]) -> list
             value=sorted(left),
             hint=_("Hide it instead of taking it away."),
         )
-    return options
+    told = {
+        option["value"]: option["description"] for option in definition.options if "description" in option
+    }
+    return [
+        {"description": told[option["value"]], **option} if option["value"] in told else option
+        for option in options
+    ]
 
 
 def _kind(kind: Kind) -> Kind:
@@ -303,5 +320,10 @@ def _options(kind: Kind, options: Sequence[Mapping[str, Any]]) -> list[dict[str,
         read.append(
             {"value": value, "label": label, "display_order": position, "hidden": bool(option.get("hidden"))}
             | ({"tone": tone} if tone else {})
+            | (
+                {"description": storable(str(option["description"])).strip()}
+                if option.get("description") is not None
+                else {}
+            )
         )
     return read

@@ -119,5 +119,5 @@ select label from crm_propertydefinition where account_id = %s and object_type =
 _DEFINITIONS = """
 select name, label, kind, options, "group", description, has_unique_value, claimed_at is not null, id, is_filterable, filled_at is not null, archived_at is not null
 from crm_propertydefinition
-where account_id = %s and object_type = %s and (archived_at is null or has_unique_value) order by display_order, id
+where account_id = %s and object_type = %s and (archived_at is null or has_unique_value) order by display_order < 0, display_order, id
 """

@@ -253,6 +253,46 @@ def test_groups_are_made_named_ordered_and_left(world, ada):
         properties.update(made, group="shop")
 
 
+def test_a_group_is_made_changed_and_left_by_its_name(world, ada):
+    """api.md §2.3: what programs ask for, one group at a time."""
+    groups.create("ticket", "shop", "Shop", by=ada)
+    groups.create("ticket", "parcels", "Shipping", place=4, by=ada)
+    made = properties.create("ticket", "colour", "Colour", Kind.TEXT, group="parcels")
+
+    groups.update("ticket", "shop", label="Store", place=9, by=ada)
+    assert [(one.label, one.display_order) for one in groups.groups_of("ticket")] == [("Shipping", 4), ("Store", 9)]  # fmt: skip
+    for refused in (
+        {"name": "Shop", "label": "A"},
+        {"name": "b", "label": "store"},
+        {"name": "b", "label": "B", "place": -3},
+    ):
+        with pytest.raises(Invalid):
+            groups.create("ticket", **refused, by=ada)
+    with pytest.raises(Conflict):
+        groups.create("ticket", "shop", "Other", by=ada)
+
+    groups.delete("ticket", "parcels", by=ada)
+    made.refresh_from_db()
+    assert (made.group, [one.name for one in groups.groups_of("ticket")]) == ("", ["shop"])
+    with pytest.raises(NotFound):
+        groups.update("ticket", "parcels", label="X", by=ada)
+    assert actions().count("property_groups.updated") == 4
+
+
+def test_properties_have_a_place_and_options_a_description(world, ada):
+    """api.md §2.3: those without a place come behind the others; a description that is not given again stays."""
+    properties.create("ticket", "first", "First", Kind.TEXT)
+    size = properties.create("ticket", "size", "Size", Kind.ENUM, options=[{**COLORS[0], "description": "Warm"}], display_order=2)  # fmt: skip
+    properties.create("ticket", "shape", "Shape", Kind.TEXT, display_order=1)
+
+    own = [prop.name for prop in properties_of("ticket").values() if prop.is_custom]
+    assert own == ["shape", "size", "first"]
+    properties.update(size, options=COLORS, display_order=0, by=ada)
+    assert [one.get("description") for one in size.options] == ["Warm", None]
+    with pytest.raises(Invalid):
+        properties.update(size, display_order=-2, by=ada)
+
+
 @pytest.mark.parametrize("rows", [[(None, " ")], [(None, "A"), (None, "a")], [(None, "x" * 101)]])
 def test_a_group_needs_a_name_of_its_own(world, ada, rows):
     with pytest.raises(Invalid):

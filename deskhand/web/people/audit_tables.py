@@ -296,6 +296,7 @@ LABELS: dict[str, str | Promise] = {
     "group": gettext_lazy("Group"),
     "groups": gettext_lazy("Groups"),
     "is_filterable": gettext_lazy("Filters find it quickly"),
+    "display_order": gettext_lazy("Place"),
     "has_unique_value": gettext_lazy("Only one record may have a value"),
     "twins": gettext_lazy("Values that several records have"),
     "sets_close_date": gettext_lazy("Set close date to today when a ticket moves to a closed status"),
