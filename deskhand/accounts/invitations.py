@@ -32,7 +32,7 @@ def invite(
     *,
     email: str,
     name: str,
-    link: Link,
+    link: Link | None,
     has_seat: bool = True,
     is_super_admin: bool = False,
     role_id: int | None = None,
@@ -40,7 +40,8 @@ def invite(
     extra_team_ids: Collection[int] = (),
     by: Actor,
 ) -> Membership:
-    """Mail somebody a link to join with. Who is known in the installation keeps name and password.
+    """Mail somebody a link to join with; without `link` that is left for later (`send_again`). Who is known in the
+    installation keeps name and password.
 
     Raises Invalid for an address or a name that can't be taken, Conflict for who is a member or invited already.
     """
@@ -64,7 +65,8 @@ def invite(
         audit.record("user.invited", by=by, target_type="user", target_id=user.pk, after=facts)
         if main_team_id is not None or extra_team_ids:
             teams.set_teams_of(account_id, user.pk, main_id=main_team_id, extra_ids=extra_team_ids, by=by)
-        _send(member, link, by)
+        if link is not None:
+            _send(member, link, by)
     return member
 
 

@@ -1,6 +1,6 @@
 """All operations: whoever imports this has them in `operations.table`."""
 
-from deskhand.api import associations, callbacks, pipelines, properties
+from deskhand.api import associations, callbacks, people, pipelines, properties
 from deskhand.api.objects import batches, merging, resource, searching
 
 __all__ = [
@@ -8,6 +8,7 @@ __all__ = [
     "batches",
     "callbacks",
     "merging",
+    "people",
     "pipelines",
     "properties",
     "resource",

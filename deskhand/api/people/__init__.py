@@ -1,0 +1,5 @@
+"""Who works in the account: owners of records, users, their roles and teams."""
+
+from deskhand.api.people import owners, users
+
+__all__ = ["owners", "users"]
