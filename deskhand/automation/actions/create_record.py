@@ -25,13 +25,10 @@ from deskhand.automation.actions.types import (
     here,
 )
 from deskhand.automation.engine.loops import Touches
-from deskhand.crm.records import associations, companies, contacts, objects, store, tickets
+from deskhand.crm.records import associations, contacts, making, tickets
 from deskhand.crm.records.checking import required_of
-from deskhand.crm.records.companies import NewCompany
-from deskhand.crm.records.contacts import Person
-from deskhand.crm.records.objects import NewRecord
-from deskhand.crm.records.store import Change
-from deskhand.crm.records.tickets import NewTicket
+from deskhand.crm.records.contacts import Taken
+from deskhand.crm.records.making import New
 from deskhand.crm.records.unique import NotUnique
 from deskhand.crm.schema import object_types
 from deskhand.crm.schema.queries import properties_of, unique_of
@@ -42,14 +39,6 @@ from deskhand.kernel.errors import Invalid
 #: What a record of these kinds can't be without, besides what the schema says.
 NEEDED = {"contact": ("email",), "company": ("name",)}
 NOBODY, OWNER = "nobody", "owner"
-_KNOWN = {
-    "subject",
-    "content",
-    "stage_id",
-    "owner_id",
-    "priority",
-    "category",
-}  # that new tickets are given by name
 
 
 class CreateRecord(Action):
@@ -254,62 +243,41 @@ def _created(kind: str, pairs: Sequence[tuple[Doing, dict[str, Any]]]) -> tuple[
 
 
 def _create(kind: str, pairs: Sequence[tuple[Doing, dict[str, Any]]]) -> list[int]:
-    """Ids in order. All of them are of one workflow and depth."""
+    """Ids in order. All of them are of one workflow and depth. Contacts who are known already are kept as they are."""
+    if kind == "contact":
+        return _contacts(pairs)
+    return _make(kind, pairs)
+
+
+def _make(kind: str, pairs: Sequence[tuple[Doing, dict[str, Any]]]) -> list[int]:
+    if not pairs:
+        return []
     first = pairs[0][0]
-    more: dict[str, Any] = {"by": first.by, "depth": first.depth + 1, "at": first.now}
-    match kind:
-        case "ticket":
-            made = tickets.create_many([_ticket(doing, given) for doing, given in pairs], **more)
-            return [one.id for one in made]
-        case "contact":
-            return _contacts(pairs, more)
-        case "company":
-            new = [NewCompany(str(given["name"]), str(given.get("domain") or ""), doing.cause) for doing, given in pairs]  # fmt: skip
-            ids = companies.create_many(new, **more)
-            _complete("company", dict(zip(ids, pairs, strict=True)), ("name", "domain"), more)
-            return ids
-    records = [NewRecord(given, cause=doing.cause) for doing, given in pairs]
-    return [one.id for one in objects.create_many(kind, records, **more)]
+    new = [New(given, _links(kind, doing), doing.cause) for doing, given in pairs]
+    return making.make_many(kind, new, by=first.by, depth=first.depth + 1, at=first.now, source_type="MANUAL")
 
 
-def _ticket(doing: Doing, given: Mapping[str, Any]) -> NewTicket:
-    values = tickets.checked("ticket", given)
-    stored = {prop.column for prop in properties_of("ticket").values() if prop.column}
-    own = {name: value for name, value in values.items() if name not in stored}
-    facts = {name: value for name, value in values.items() if name in stored - _KNOWN}
-    contact, company = doing.record.get("contact") or {}, doing.record.get("company") or {}
-    is_linked = bool(doing.settings.get("link", True))
-    return NewTicket(
-        **{name: value for name, value in values.items() if name in _KNOWN},
-        contact_id=contact.get("id") if is_linked else None, company_id=company.get("id") if is_linked else None,
-        source_type="MANUAL", properties={name: store.plain(value) for name, value in own.items() if value not in (None, [])}, facts=facts,
-        cause=doing.cause,
-    )  # fmt: skip
+def _links(kind: str, doing: Doing) -> list[tuple[str, int]]:
+    """A new ticket is of the people whose record the step stands at."""
+    if kind != "ticket" or not doing.settings.get("link", True):
+        return []
+    found = [(other, (doing.record.get(other) or {}).get("id")) for other in ("contact", "company")]
+    return [(other, pk) for other, pk in found if pk]
 
 
-def _contacts(pairs: Sequence[tuple[Doing, dict[str, Any]]], more: Mapping[str, Any]) -> list[int]:
-    """New ones, or those that have the addresses already; who is known keeps what is known of them."""
+def _contacts(pairs: Sequence[tuple[Doing, dict[str, Any]]]) -> list[int]:
     emails = [contacts.address(str(given["email"])) for _doing, given in pairs]
     known = contacts.ids_of(emails)
-    wanted = zip(emails, pairs, strict=True)
-    ids = contacts.upsert_many(
-        [Person(email, cause=doing.cause) for email, (doing, _given) in wanted], **more
-    )
-    new = {ids[email]: pair for email, pair in zip(emails, pairs, strict=True) if email not in known}
-    _complete("contact", new, ("email",), more)
-    return [ids[email] for email in emails]
-
-
-def _complete(
-    kind: str, made: Mapping[int, tuple[Doing, dict[str, Any]]], done: Sequence[str], more: Mapping[str, Any]
-) -> None:
-    """What new records are given besides `done`: no change that could be taken back, as they can't be."""
-    changes = []
-    for record_id, (doing, given) in made.items():
-        rest = {name: value for name, value in given.items() if name not in done}
-        if rest:
-            changes.append(Change(record_id, tickets.checked(kind, rest), cause=doing.cause))
-    store.change_many(kind, changes, are_new=True, **more)
+    wanted = {
+        email: pair for email, pair in reversed([*zip(emails, pairs, strict=True)]) if email not in known
+    }
+    try:
+        with attempt():
+            made = _make("contact", [*wanted.values()])
+    except Taken:  # somebody else made one at this moment, who is known now
+        return _contacts(pairs)
+    known |= dict(zip(wanted, made, strict=True))
+    return [known[email] for email in emails]
 
 
 def _link_all(kind: str, group: Sequence[Doing], ids: Sequence[int]) -> None:

@@ -11,15 +11,14 @@ from django.utils.translation import gettext as _
 
 from deskhand.accounts.users import canonical_email, sort_key
 from deskhand.crm.records import archive as archives
-from deskhand.crm.records import associations, filterable, store, unique, words
+from deskhand.crm.records import associations, beginning, store, words
 from deskhand.crm.records.checking import checked
 from deskhand.crm.records.models import Contact
 from deskhand.crm.records.store import Applied, Change
 from deskhand.events import log
 from deskhand.events.types import Actor, Cause, NewEvent
 from deskhand.kernel import clock
-from deskhand.kernel.database import bulk, sql
-from deskhand.kernel.database.bulk import columns_of
+from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import Conflict, Invalid
 
@@ -151,7 +150,7 @@ def make_many(
     new: Sequence[Mapping[str, Any]],
     *,
     by: Actor,
-    cause: Cause | None = None,
+    causes: Sequence[Cause | None] | None = None,
     depth: int = 0,
     at: datetime | None = None,
 ) -> list[int]:
@@ -164,24 +163,19 @@ def make_many(
     at = at or clock.now()
     values = [_begun(properties) for properties in new]
     _refuse_all_taken([given["email"] for given in values if given.get("email")])
-    ids = sql.ids("crm_contact", len(new))
-    teams = store.main_teams({given["owner_id"] for given in values if given.get("owner_id")})
-    rows = {pk: _row(given, teams, by, at) for pk, given in zip(ids, values, strict=True)}
-    own = {pk: row["properties"] for pk, row in rows.items()}
-    unique.follow("contact", own, are_new=True)
-    bulk.insert(Contact, [{"id": pk, **row} for pk, row in rows.items()])
-    filterable.follow("contact", own, are_new=True)
-    words.follow("contact", rows, are_new=True)
+    begin = {"company_id": None, **dict.fromkeys(_TEXTS, "")}
+    rows = beginning.rows("contact", values, begin, by=by, at=at)
+    beginning.insert("contact", rows)
     associations.link_many(
         [("contact", pk, "company", row["company_id"]) for pk, row in rows.items() if row["company_id"]], at
     )
     log.record_many(
         [
             NewEvent("contact.created", "contact", pk, 1, by, at, {"email": row["email"]}, cause, depth)
-            for pk, row in rows.items()
+            for (pk, row), cause in zip(rows.items(), causes or [None] * len(new), strict=True)
         ]
     )
-    return ids
+    return list(rows)
 
 
 def _begun(properties: Mapping[str, Any]) -> dict[str, Any]:
@@ -199,24 +193,9 @@ def _begun(properties: Mapping[str, Any]) -> dict[str, Any]:
 _TEXTS = ("email", "first_name", "last_name", "phone", "locale")
 
 
-def _row(values: Mapping[str, Any], teams: Mapping[int, int], by: Actor, at: datetime) -> dict[str, Any]:
-    columns = columns_of(Contact)
-    team_id = teams.get(values.get("owner_id") or 0)
-    row = {
-        "account_id": current_account_id(), "version": 1, "created_at": at, "updated_at": at,
-        "created_by_kind": by.kind.value, "created_by_id": by.id, "owner_id": None, "company_id": None,
-        "assigned_team_ids": [team_id] if team_id else [],  # R-ROUTE-50
-        **dict.fromkeys(_TEXTS, ""), **{name: value for name, value in values.items() if name in columns},
-        "properties": {
-            name: store.plain(value) for name, value in values.items() if name not in columns and value not in (None, [])
-        },
-    }  # fmt: skip
-    return row | words.names("contact", row)
-
-
-def _refuse_all_taken(emails: Sequence[str]) -> None:
-    """Raises Taken where an address is another contact's, Invalid where two of these have the same. The locks, in one
-    order for everybody, are for who asks at the same moment."""
+def _refuse_all_taken(emails: Sequence[str], but: Mapping[str, int] | None = None) -> None:
+    """Raises Taken where an address is another contact's than the one in `but`, Invalid where two of these have the same.
+    The locks, in one order for everybody, are for who asks at the same moment."""
     if twice := next((email for email in emails if emails.count(email) > 1), None):
         raise Invalid(
             _("%(email)s is given to several contacts.") % {"email": twice}, field="email", value=twice
@@ -225,7 +204,10 @@ def _refuse_all_taken(emails: Sequence[str]) -> None:
         return
     sql.execute(_LOCK, [current_account_id(), sorted(emails)])
     for email, owner in ids_of(emails).items():
-        raise Taken(_("%(email)s is the address of another contact.") % {"email": email}, contact_id=owner)
+        if owner != (but or {}).get(email):
+            raise Taken(
+                _("%(email)s is the address of another contact.") % {"email": email}, contact_id=owner
+            )
 
 
 _LOCK = """
@@ -237,20 +219,32 @@ def update(
     contact_id: int, properties: Mapping[str, Any], *, by: Actor, at: datetime | None = None
 ) -> Applied:
     """Set properties by their API names; None clears. Raises Invalid, Taken, NotFound."""
-    values = checked("contact", properties)
-    if values.get("email"):
-        values["email"] = address(values["email"])
-        refuse_taken(values["email"], but=contact_id)
-    return _write(contact_id, values, by, at or clock.now())
+    return store.the_one("contact", contact_id, update_many({contact_id: properties}, by=by, at=at))
 
 
-def _write(contact_id: int, values: Mapping[str, Any], by: Actor, at: datetime) -> Applied:
-    applied = store.change("contact", contact_id, values, by=by, at=at)
-    if "email" in applied.changes:  # what came back was sent to another one (R-MAIL-12)
-        store.change_many("contact", [Change(contact_id, facts={"bounced_at": None})], by=by, at=at)
-    if values.get("company_id"):
-        associations.link_many([("contact", contact_id, "company", values["company_id"])], at)
-    return applied
+def update_many(
+    changes: Mapping[int, Mapping[str, Any]], *, by: Actor, at: datetime | None = None
+) -> list[Applied]:
+    """The same for several; those that are gone are left out. Raises for one that can't be, and changes none."""
+    at = at or clock.now()
+    values = {pk: checked("contact", properties) for pk, properties in changes.items()}
+    for given in values.values():
+        if given.get("email"):
+            given["email"] = address(given["email"])
+    emails = [(given["email"], pk) for pk, given in values.items() if given.get("email")]
+    _refuse_all_taken([email for email, _pk in emails], dict(emails))
+    done = store.change_many("contact", [Change(pk, given) for pk, given in values.items()], by=by, at=at)
+    bounced = [Change(one.record_id, facts={"bounced_at": None}) for one in done if "email" in one.changes]
+    store.change_many("contact", bounced, by=by, at=at)  # what came back was sent to another one (R-MAIL-12)
+    associations.link_many(
+        [
+            ("contact", one.record_id, "company", values[one.record_id]["company_id"])
+            for one in done
+            if values[one.record_id].get("company_id")
+        ],
+        at,
+    )
+    return done
 
 
 def address(email: str) -> str:
@@ -268,12 +262,7 @@ def address(email: str) -> str:
 
 def refuse_taken(email: str, *, but: int | None = None) -> None:
     """Raises Taken where an address is another contact's. The lock is for who asks at the same moment."""
-    sql.execute(
-        "select pg_advisory_xact_lock(hashtextextended('contact ' || %s, %s))", [email, current_account_id()]
-    )
-    owner = ids_of([email]).get(email)
-    if owner not in (None, but):
-        raise Taken(_("%(email)s is the address of another contact.") % {"email": email}, contact_id=owner)
+    _refuse_all_taken([email], {email: but} if but else None)
 
 
 def restore(contact_ids: Sequence[int], *, by: Actor, at: datetime | None = None) -> list[int]:

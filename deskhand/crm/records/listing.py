@@ -45,8 +45,13 @@ def reached(
     viewer: Viewer, object_type: str, ids: Collection[int], verb: Verb = Verb.VIEW
 ) -> QuerySet[Record]:
     """Those of the records that the viewer may treat so, deleted ones too; no query where that may be none."""
+    return in_reach(viewer, object_type, verb).filter(pk__in=ids)
+
+
+def in_reach(viewer: Viewer, object_type: str, verb: Verb = Verb.VIEW) -> QuerySet[Record]:
+    """All records that the viewer may treat so, deleted ones too."""
     return model_of(object_type)._default_manager.filter(
-        visible(viewer, object_type, verb).q(), of_kind(object_type), account_id=viewer.account_id, pk__in=ids
+        visible(viewer, object_type, verb).q(), of_kind(object_type), account_id=viewer.account_id
     )
 
 

@@ -1,4 +1,4 @@
-"""Making records of any kind of properties by their API names: for programs, which come with sets of them."""
+"""Making and changing records of any kind by sets of properties by their API names: for programs, which come with sets of them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from deskhand.crm.records import associations, companies, contacts, objects, store, tickets
 from deskhand.crm.records.checking import checked
+from deskhand.crm.records.store import Applied, Change
 from deskhand.crm.records.tickets import NewTicket
 from deskhand.crm.schema.queries import properties_of
 from deskhand.events.types import Actor, Cause
@@ -19,10 +20,11 @@ _NAMED = {"subject", "content", "pipeline_id", "stage_id", "owner_id", "priority
 
 class New(NamedTuple):
     """A record to be, by the API's names, and (kind, id) of the records that it is linked to from the start. A ticket's first
-    contact is who asks."""
+    contact is who asks. `cause` is its own, else the set's."""
 
     properties: Mapping[str, Any]
     links: Sequence[tuple[str, int]] = ()
+    cause: Cause | None = None
 
 
 def make_many(
@@ -40,7 +42,8 @@ def make_many(
     Raises Invalid, naming the field, Taken and NotUnique; then none is made.
     """
     at = at or clock.now()
-    ids = _made(object_type, new, source_type, {"by": by, "cause": cause, "depth": depth, "at": at})
+    new = [one._replace(cause=one.cause or cause) for one in new]
+    ids = _made(object_type, new, source_type, {"by": by, "depth": depth, "at": at})
     associations.link_many(
         [(object_type, pk, *link) for pk, one in zip(ids, new, strict=True) for link in one.links], at
     )
@@ -48,20 +51,34 @@ def make_many(
 
 
 def _made(object_type: str, new: Sequence[New], source_type: str, more: Mapping[str, Any]) -> list[int]:
-    given = [one.properties for one in new]
+    given, causes = [one.properties for one in new], [one.cause for one in new]
     match object_type:
         case "ticket":
             return [
                 made.id for made in tickets.create_many([_ticket(one, source_type) for one in new], **more)
             ]
         case "contact":
-            return contacts.make_many(given, **more)
+            return contacts.make_many(given, causes=causes, **more)
         case "company":
-            return companies.make_many(given, **more)
-    return [
-        made.id
-        for made in objects.create_many(object_type, [objects.NewRecord(one) for one in given], **more)
-    ]
+            return companies.make_many(given, causes=causes, **more)
+    records = [objects.NewRecord(one.properties, cause=one.cause) for one in new]
+    return [made.id for made in objects.create_many(object_type, records, **more)]
+
+
+def update_many(
+    object_type: str, changes: Mapping[int, Mapping[str, Any]], *, by: Actor
+) -> Sequence[Applied]:
+    """Change records by the API's names; those that are gone are left out. Raises for one that can't be, and changes none."""
+    match object_type:
+        case "ticket":
+            return tickets.change_many(
+                [Change(pk, checked("ticket", given)) for pk, given in changes.items()], by=by
+            )
+        case "contact":
+            return contacts.update_many(changes, by=by)
+        case "company":
+            return companies.update_many(changes, by=by)
+    return objects.update_many(object_type, changes, by=by)
 
 
 def _ticket(new: New, source_type: str) -> NewTicket:
@@ -70,6 +87,6 @@ def _ticket(new: New, source_type: str) -> NewTicket:
     own = {name: value for name, value in values.items() if name not in stored}
     return NewTicket(
         **{"subject": "", **{name: value for name, value in values.items() if name in _NAMED}},
-        contact_id=next((pk for kind, pk in new.links if kind == "contact"), None), source_type=source_type, facts={name: value for name, value in values.items() if name in stored - _NAMED},
+        contact_id=next((pk for kind, pk in new.links if kind == "contact"), None), source_type=source_type, cause=new.cause, facts={name: value for name, value in values.items() if name in stored - _NAMED},
         properties={name: store.plain(value) for name, value in own.items() if value not in (None, [])},
     )  # fmt: skip

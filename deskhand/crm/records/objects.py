@@ -22,10 +22,10 @@ from deskhand.crm.pipelines.types import (
     pipeline_property,
     stage_property,
 )
-from deskhand.crm.records import associations, filterable, guard, labeling, store, unique
+from deskhand.crm.records import associations, beginning, guard, labeling, store
 from deskhand.crm.records.checking import cant_be_empty, checked, is_empty, required_of
 from deskhand.crm.records.store import FILED, Applied, Change
-from deskhand.crm.records.tables import TABLES, model_of, of_this_type, table_of
+from deskhand.crm.records.tables import TABLES, of_this_type
 from deskhand.crm.schema import association_labels, object_types
 from deskhand.crm.schema.object_types import OwnType
 from deskhand.crm.schema.queries import properties_of
@@ -34,8 +34,7 @@ from deskhand.crm.segments.segments import Use
 from deskhand.events import log
 from deskhand.events.types import Actor, Cause, Event, NewEvent
 from deskhand.kernel import clock
-from deskhand.kernel.database import bulk, sql
-from deskhand.kernel.database.bulk import columns_of
+from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import Incomplete, Invalid
 
@@ -73,25 +72,18 @@ def create_many(
     if not new:
         return []
     at = at or clock.now()
-    ids = sql.ids(table_of(object_type), len(new))
-    values = [_values(object_type, item.properties) for item in new]
-    teams = store.main_teams({given["owner_id"] for given in values if given.get("owner_id")})
-    rows = [_row(object_type, given, teams, by, at) for given in values]
-    own = {record_id: row["properties"] for record_id, row in zip(ids, rows, strict=True)}
-    unique.follow(object_type, own, are_new=True)
-    bulk.insert(
-        model_of(object_type), [{"id": record_id, **row} for record_id, row in zip(ids, rows, strict=True)]
-    )
-    filterable.follow(object_type, own, are_new=True)
-    filed = [
-        (record_id, row["stage_id"]) for record_id, row in zip(ids, rows, strict=True) if row["stage_id"]
-    ]
+    values = [_values(object_type, item.properties, by, at) for item in new]
+    rows = beginning.rows(object_type, values, _begin(object_type, at), by=by, at=at)
+    for row in rows.values():
+        _require_whole(object_type, {**row["properties"], **row}, by)
+    beginning.insert(object_type, rows)
+    filed = [(record_id, row["stage_id"]) for record_id, row in rows.items() if row["stage_id"]]
     if filed:
         store.start_clocks(object_type, [f[0] for f in filed], [f[1] for f in filed], at)
     associations.link_many(
         [
             (object_type, record_id, *link)
-            for record_id, item in zip(ids, new, strict=True)
+            for record_id, item in zip(rows, new, strict=True)
             for link in item.links
         ],
         at,
@@ -102,10 +94,10 @@ def create_many(
                 f"{object_type}.created", object_type, record_id, 1, by, at,
                 {name: row[name] for name in ("pipeline_id", "stage_id", "owner_id")}, item.cause or cause, depth,
             )
-            for record_id, row, item in zip(ids, rows, new, strict=True)
+            for (record_id, row), item in zip(rows.items(), new, strict=True)
         ]
     )  # fmt: skip
-    return [Created(*made) for made in zip(ids, events, strict=True)]
+    return [Created(*made) for made in zip(rows, events, strict=True)]
 
 
 def create(object_type: str, properties: Mapping[str, Any], *, by: Actor, **more: Any) -> Created:
@@ -116,10 +108,22 @@ def update(
     object_type: str, record_id: int, properties: Mapping[str, Any], *, by: Actor, **more: Any
 ) -> Applied:
     """Set properties by their API names; None clears. Raises Invalid, NotFound."""
-    values = checked(object_type, properties)
-    if ("stage_id" in values or "pipeline_id" in values) and not _is_filed(object_type):
-        raise _no_pipelines(object_type)
-    return store.change(object_type, record_id, named(object_type, values), by=by, **more)
+    return store.the_one(
+        object_type, record_id, update_many(object_type, {record_id: properties}, by=by, **more)
+    )
+
+
+def update_many(
+    object_type: str, changes: Mapping[int, Mapping[str, Any]], *, by: Actor, **more: Any
+) -> list[Applied]:
+    """The same for several; those that are gone are left out. Raises for one that can't be, and changes none."""
+    wanted = []
+    for record_id, properties in changes.items():
+        values = checked(object_type, properties)
+        if ("stage_id" in values or "pipeline_id" in values) and not _is_filed(object_type):
+            raise _no_pipelines(object_type)
+        wanted.append(Change(record_id, named(object_type, values)))
+    return store.change_many(object_type, wanted, by=by, **more)
 
 
 def move(object_type: str, record_id: int, *, to: int, by: Actor, **more: Any) -> Applied:
@@ -132,9 +136,10 @@ def move(object_type: str, record_id: int, *, to: int, by: Actor, **more: Any) -
 # ── working out a new record ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _values(object_type: str, properties: Mapping[str, Any]) -> dict[str, Any]:
-    """By column or property."""
-    return named(object_type, checked(object_type, properties))
+def _values(object_type: str, properties: Mapping[str, Any], by: Actor, at: datetime) -> dict[str, Any]:
+    """By column or property, with the place where the record begins."""
+    values = named(object_type, checked(object_type, properties))
+    return values | _place(object_type, values, by, at)
 
 
 def named(object_type: str, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -146,24 +151,9 @@ def named(object_type: str, values: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if key != "name"} | name
 
 
-def _row(
-    object_type: str, values: Mapping[str, Any], teams: Mapping[int, int], by: Actor, at: datetime
-) -> dict[str, Any]:
-    columns = columns_of(model_of(object_type))
+def _begin(object_type: str, at: datetime) -> dict[str, Any]:
     own = {} if object_type in TABLES else {"object_type_id": object_types.find(object_type).id}
-    team_id = teams.get(values.get("owner_id") or 0)
-    row = {
-        "account_id": current_account_id(), "version": 1, "created_at": at, "updated_at": at, "sort_at": at,
-        "created_by_kind": by.kind.value, "created_by_id": by.id, **own, "name": "", "owner_id": None,
-        "assigned_team_ids": [team_id] if team_id else [],  # R-ROUTE-50
-        **{name: value for name, value in values.items() if name in columns},
-        "properties": {
-            name: store.plain(value) for name, value in values.items() if name not in columns and value not in (None, [])
-        },
-        **_place(object_type, values, by, at),
-    }  # fmt: skip
-    _require_whole(object_type, {**row["properties"], **row}, by)
-    return row
+    return {**own, "name": "", "sort_at": at}
 
 
 def _require_whole(object_type: str, row: Mapping[str, Any], by: Actor) -> None:

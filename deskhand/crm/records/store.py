@@ -121,7 +121,13 @@ def refusals(object_type: str, changes: Sequence[Change], *, by: Actor) -> dict[
 
 def change(object_type: str, record_id: int, values: Mapping[str, Any], *, by: Actor, **more: Any) -> Applied:
     """Change one record. Raises NotFound when it is gone."""
-    done = change_many(object_type, [Change(record_id, values)], by=by, **more)
+    return the_one(
+        object_type, record_id, change_many(object_type, [Change(record_id, values)], by=by, **more)
+    )
+
+
+def the_one(object_type: str, record_id: int, done: Sequence[Applied]) -> Applied:
+    """What became of this record. Raises NotFound when it is gone."""
     if not done:
         raise NotFound(
             _("There is no %(object_type)s %(record_id)s.")
