@@ -87,15 +87,13 @@ def create(call: Call) -> Any:
 
 @operation("POST", f"{_BATCH}/update", needs=kinds.to_write(), takes=ChangedRecords, gives=_DONE)
 def update(call: Call) -> Any:
+    """Change records; of those that can't be changed it is told why, and the others are."""
     began, object_type, inputs = clock.now(), _kind(call), some(call.body.inputs)
     found = _found(call, object_type, inputs)
-    gone = [one.id for one in inputs if one.id not in found]
-    reached = Reader(call.viewer, object_type, Wanted(("hs_object_id",))).by_ids(list(found.values()))
-    gone += [one.id for one in inputs if one.id in found and found[one.id] not in reached]
+    writer = Writer(call.viewer, call.by, object_type)
+    refused = writer.update_many({found[one.id]: one.properties for one in inputs if one.id in found})
+    gone = [one.id for one in inputs if one.id not in found or _is_gone(refused.get(found[one.id]))]
     there = [one for one in inputs if one.id not in gone]
-    refused = Writer(call.viewer, call.by, object_type).update_many(
-        [(found[one.id], one.properties) for one in there]
-    )
     done = [one for one in there if found[one.id] not in refused]
     errors = [missing(object_type, gone)] if gone else []
     errors += [error_of(refused[found[one.id]], _about(one)) for one in there if found[one.id] in refused]
@@ -114,9 +112,8 @@ def upsert(call: Call) -> Any:
     began, object_type, inputs = clock.now(), _kind(call), some(call.body.inputs)
     found = _found(call, object_type, inputs)
     writer = Writer(call.viewer, call.by, object_type)
-    refused = writer.update_many(
-        [(found[one.id], one.properties) for one in inputs if one.id in found and one.properties]
-    )
+    changes = {found[one.id]: one.properties for one in inputs if one.id in found}
+    refused = writer.update_many(changes, may_be_empty=True)
     done: list[tuple[ChangesOf, int, bool]] = []
     errors = []
     for one in inputs:
@@ -170,20 +167,25 @@ def _made(call: Call, object_type: str, inputs: Sequence[NewTraced]) -> list[int
 def _found(call: Call, object_type: str, inputs: Sequence[ChangesOf]) -> dict[str, int]:
     """{id as it was given: number}. Raises Refusal where one is given twice, or they are looked for by different properties."""
     given = [one.id for one in inputs]
-    if twice := sorted({one for one in given if given.count(one) > 1}):
-        raise refusals.bad(
-            f"Duplicate IDs found in batch input: [{', '.join(twice)}].", context={"ids": twice}
-        )
+    _refuse_twice(given, given)
     by = {one.id_property or "" for one in inputs}
     if len(by) > 1:
         raise refusals.bad(
             "All of a batch are looked for by one idProperty.", context={"idProperty": sorted(by)}
         )
     found = finding.several(call.viewer, object_type, given, by.pop())
-    if by_number := [one for one in inputs if not one.id_property]:
-        there = Reader(call.viewer, object_type, Wanted(("hs_object_id",))).by_ids(list(found.values()))
-        return {one.id: found[one.id] for one in by_number if found.get(one.id) in there}
+    _refuse_twice([one for one in given if one in found], [found[one] for one in given if one in found])
     return found
+
+
+def _refuse_twice(given: Sequence[str], meant: Sequence[str | int]) -> None:
+    if twice := [one for one, same in zip(given, meant, strict=True) if meant.count(same) > 1]:
+        ids = sorted(set(twice))
+        raise refusals.bad(f"Duplicate IDs found in batch input: [{', '.join(ids)}].", context={"ids": ids})
+
+
+def _is_gone(refusal: Refusal | None) -> bool:
+    return refusal is not None and refusal.status == 404
 
 
 def _with_id(one: ChangesOf) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from deskhand.accounts.policy import visible
 from deskhand.accounts.types import Viewer
 from deskhand.api import kinds, refusals
-from deskhand.crm.records import labeling, primary
+from deskhand.crm.records import labeling, listing, primary
 from deskhand.crm.records.associations import Link, Why
 from deskhand.crm.records.tables import is_there, of_this_type, table_of
 from deskhand.crm.schema import association_labels
@@ -229,17 +229,9 @@ def follow_new(links: Mapping[Link, Given], *, by: Actor) -> None:
 def require_there(viewer: Viewer, records: Collection[tuple[str, int]]) -> None:
     """Raises Refusal where one is not there for the viewer. One query for each kind."""
     for kind in {kind for kind, _pk in records}:
-        ids = sorted({pk for own, pk in records if own == kind})
-        reach, params = visible(viewer, kind).sql("t")
-        found = {
-            pk
-            for (pk,) in sql.rows(
-                f"select t.id from {table_of(kind)} t where t.account_id = %s and t.id = any(%s) and t.archived_at is null"
-                f" and {of_this_type(kind)} and {reach}",
-                [viewer.account_id, ids, *params],
-            )
-        }
-        if gone := [str(pk) for pk in ids if pk not in found]:
+        ids = {pk for own, pk in records if own == kind}
+        found = listing.reached(viewer, kind, ids).filter(archived_at=None).values_list("pk", flat=True)
+        if gone := [str(pk) for pk in sorted(ids.difference(found))]:
             raise refusals.missing(
                 f"One or more associations are not valid: there is no {kind} {gone[0]}.",
                 context={"ids": gone},

@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from deskhand.accounts.policy import visible
 from deskhand.accounts.types import Viewer
 from deskhand.api.objects import names
 from deskhand.api.objects.values import writer_of
@@ -14,7 +13,7 @@ from deskhand.api.shapes import moment, without_nothing
 from deskhand.crm.records import computed, listing
 from deskhand.crm.records.models import Record
 from deskhand.crm.records.store import SOURCES
-from deskhand.crm.records.tables import model_of, of_this_type, table_of
+from deskhand.crm.records.tables import model_of
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Property
 from deskhand.events.types import ActorKind
@@ -69,18 +68,12 @@ class Reader:
         self, after: int, limit: int, *, archived: bool = False
     ) -> tuple[list[dict[str, Any]], int | None]:
         """Records by age, and the number of the last one where there are more."""
-        reach, params = visible(self.viewer, self.object_type).sql("t")
-        state = "is not null" if archived else "is null"
-        ids = [
-            pk
-            for (pk,) in sql.rows(
-                f"select t.id from {table_of(self.object_type)} t where t.account_id = %s and t.id > %s"
-                f" and t.archived_at {state} and {of_this_type(self.object_type)} and {reach} order by t.id limit {int(limit) + 1}",
-                [self.viewer.account_id, after, *params],
-            )
-        ]
-        shown = self.by_ids(ids[:limit], archived=archived)
-        return [shown[pk] for pk in ids[:limit] if pk in shown], ids[limit - 1] if len(ids) > limit else None
+        found = listing.in_reach(self.viewer, self.object_type).filter(
+            archived_at__isnull=not archived, pk__gt=after
+        )
+        records = list(found.order_by("pk")[: limit + 1])
+        shown = self.shown(records[:limit])
+        return list(shown.values()), records[limit - 1].pk if len(records) > limit else None
 
     def shown(self, records: Sequence[Record]) -> dict[int, dict[str, Any]]:
         computed.attach(
@@ -132,10 +125,10 @@ class Reader:
     def _history(self, record: Record, name: str, changes: Sequence[tuple[Any, ...]]) -> list[dict[str, Any]]:
         write = self._writers[name]
         told = [
-            _value(write(_read(new)), moment(at), source, kind, by)
+            _value(write(sql.loads(new)), moment(at), source, kind, by)
             for _old, new, at, source, kind, by in reversed(changes)
         ]
-        first = _read(changes[0][0]) if changes else computed.value_of(record, self._properties[name])
+        first = sql.loads(changes[0][0]) if changes else computed.value_of(record, self._properties[name])
         if (began := write(first)) is not None:
             kind = record.created_by_kind
             source = SOURCES.get(ActorKind(kind), "INTEGRATION")
@@ -151,10 +144,6 @@ def _value(value: str | None, at: str, source: str, kind: str, by: int | None) -
         sourceId=f"userId:{by}" if kind == ActorKind.USER and by else None if by is None else str(by),
         updatedByUserId=by if kind == ActorKind.USER else None,
     )
-
-
-def _read(stored: Any) -> Any:
-    return sql.loads(stored)
 
 
 def always(object_type: str) -> tuple[str, ...]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from deskhand.accounts.types import Verb
 from deskhand.api import kinds, pages, refusals
 from deskhand.api.objects import finding, links
 from deskhand.api.objects.links import Given
@@ -65,13 +64,9 @@ def update(call: Call) -> Any:
 
 @operation("DELETE", _ONE, needs=kinds.to_write(), gives={204: None})
 def archive(call: Call) -> None:
-    """Safe to repeat: what is gone stays so."""
+    """Delete a record. Safe to repeat: what is gone stays so."""
     object_type = kinds.named(call.parts["objectType"])
-    record_id = links.number(call.parts["objectId"])
-    writer = Writer(call.viewer, call.by, object_type)
-    if Reader(call.viewer, object_type, Wanted(("hs_object_id",))).by_ids([record_id]):
-        writer.require([record_id], Verb.DELETE)
-    writer.archive([record_id])
+    Writer(call.viewer, call.by, object_type).archive_one(links.number(call.parts["objectId"]))
 
 
 # ── what they share ──────────────────────────────────────────────────────────────────────────────────────────────────

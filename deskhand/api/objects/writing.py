@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from django.db.models import QuerySet
 
 from deskhand.accounts.policy import reaches_any
 from deskhand.accounts.types import Verb, Viewer
@@ -17,9 +18,10 @@ from deskhand.api.refusals import Refusal
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.pipelines.types import stage_property
 from deskhand.crm.records import archive as archives
-from deskhand.crm.records import companies, contacts, listing, making, objects, tickets
+from deskhand.crm.records import listing, making
 from deskhand.crm.records.checking import checked, required_of
 from deskhand.crm.records.contacts import Taken
+from deskhand.crm.records.models import Record
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Kind, Property
 from deskhand.events.types import Actor
@@ -73,47 +75,77 @@ class Writer:
 
     def update(self, record_id: int, properties: Mapping[str, Any]) -> None:
         """Raises Refusal, also for a record that is not there for this viewer."""
-        if not properties:
-            raise refusals.bad("No properties found to update, please provide at least one.")
         self.require([record_id], Verb.EDIT)
-        values = self.read(properties)
-        self._told(lambda: self._update(record_id, values))
+        self._write({record_id: self._some(properties)})
 
-    def update_many(self, changes: Sequence[tuple[int, Mapping[str, Any]]]) -> dict[int, Refusal]:
-        """Change each record, and return why which could not be."""
-        refused: dict[int, Refusal] = {}
-        for record_id, given in changes:
+    def update_many(
+        self, changes: Mapping[int, Mapping[str, Any]], *, may_be_empty: bool = False
+    ) -> dict[int, Refusal]:
+        """Change each record, and return why which could not be. As one where all of them can be; else one by one."""
+        refused = self._kept_from(changes, Verb.EDIT)
+        wanted: dict[int, dict[str, Any]] = {}
+        for record_id, given in changes.items():
+            if record_id in refused or (may_be_empty and not given):
+                continue
             try:
-                with attempt():
-                    self.update(record_id, given)
+                wanted[record_id] = self._some(given)
             except Refusal as refusal:
                 refused[record_id] = refusal
+        try:
+            self._write(wanted)
+        except Refusal as refusal:
+            if len(wanted) == 1:
+                return refused | dict.fromkeys(wanted, refusal)
+            for record_id, values in wanted.items():
+                refused |= self._refused_alone(record_id, values)
         return refused
 
-    def archive(self, ids: Sequence[int]) -> None:
+    def _refused_alone(self, record_id: int, values: Mapping[str, Any]) -> dict[int, Refusal]:
+        try:
+            self._write({record_id: values})
+        except Refusal as refusal:
+            return {record_id: refusal}
+        return {}
+
+    def archive_one(self, record_id: int) -> None:
+        """Safe to repeat: what is gone stays so. Raises Refusal for what may be seen and not be deleted."""
+        refusal = self._kept_from([record_id], Verb.DELETE).get(record_id)
+        if refusal is None:
+            archives.archive(self.object_type, [record_id], by=self.by)
+        elif refusal.status == 403:
+            raise refusal
+
+    def archive(self, ids: Collection[int]) -> None:
         """Those of them that are there and may be deleted."""
-        reached = listing.reached(self.viewer, self.object_type, ids, Verb.DELETE).filter(archived_at=None)
-        archives.archive(self.object_type, list(reached.values_list("pk", flat=True)), by=self.by)
+        archives.archive(self.object_type, list(self._reached(ids, Verb.DELETE)), by=self.by)
 
-    def require(self, ids: Sequence[int], verb: Verb) -> None:
+    def require(self, ids: Collection[int], verb: Verb) -> None:
         """Raises Refusal: 404 for what can't be seen, 403 for what can be seen and not be treated so."""
-        there = listing.reached(self.viewer, self.object_type, ids).filter(archived_at=None)
-        if there.count() < len(set(ids)):
-            raise refusals.missing()
-        allowed = listing.reached(self.viewer, self.object_type, ids, verb)
-        if not self.viewer.is_super_admin and allowed.count() < len(set(ids)):
-            raise Refusal(403, "FORBIDDEN", "You don't have permission to do this.")
+        for refusal in self._kept_from(ids, verb).values():
+            raise refusal
 
-    def _update(self, record_id: int, values: Mapping[str, Any]) -> None:
-        match self.object_type:
-            case "ticket":
-                tickets.update(record_id, dict(values), by=self.by)
-            case "contact":
-                contacts.update(record_id, values, by=self.by)
-            case "company":
-                companies.update(record_id, values, by=self.by)
-            case _:
-                objects.update(self.object_type, record_id, values, by=self.by)
+    def _kept_from(self, ids: Collection[int], verb: Verb) -> dict[int, Refusal]:
+        """Why which of these records can't be treated so, those that are not there first."""
+        seen = set(self._reached(ids, Verb.VIEW))
+        gone = {pk: refusals.missing() for pk in ids if pk not in seen}
+        if self.viewer.is_super_admin:
+            return gone
+        allowed = set(self._reached(seen, verb))
+        refusal = Refusal(403, "FORBIDDEN", "You don't have permission to do this.")
+        return gone | dict.fromkeys(sorted(seen - allowed), refusal)
+
+    def _reached(self, ids: Collection[int], verb: Verb) -> QuerySet[Record, int]:
+        reached = listing.reached(self.viewer, self.object_type, ids, verb).filter(archived_at=None)
+        return reached.values_list("pk", flat=True)
+
+    def _write(self, values: Mapping[int, Mapping[str, Any]]) -> None:
+        """All of them or none. Raises Refusal."""
+        self._told(lambda: making.update_many(self.object_type, values, by=self.by))
+
+    def _some(self, properties: Mapping[str, Any]) -> dict[str, Any]:
+        if not properties:
+            raise refusals.bad("No properties found to update, please provide at least one.")
+        return self.read(properties)
 
     # ── what is sent ──────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from deskhand.accounts.models import Membership, Role
 from deskhand.api.tests.test_records import PRINTER, TICKETS, ticket
+from deskhand.kernel.database.scope import account_scope
 
 pytestmark = pytest.mark.django_db
 
@@ -145,3 +147,59 @@ def test_a_hundred_contacts_cost_as_many_statements_as_two(program: Any) -> None
 
     made("a", 2)
     assert made("b", 100) == made("c", 2)
+
+
+@pytest.mark.parametrize("kind", [TICKETS, CONTACTS, "/crm/v3/objects/companies", "/crm/v3/objects/deals"])
+def test_twenty_changes_cost_as_many_statements_as_two(program: Any, kind: str) -> None:
+    """api.md §1.8"""
+    name = {CONTACTS: "lastname", TICKETS: "subject", "/crm/v3/objects/deals": "dealname"}.get(kind, "name")
+    new = [{"properties": {**(PRINTER if kind == TICKETS else {}), name: f"{n}"}} for n in range(20)]
+    made = [one["id"] for one in batch(program, "create", new, kind)[1]["results"]]
+
+    def changed(value: str, ids: list[str]) -> int:
+        inputs = [{"id": pk, "properties": {name: f"{value} {pk}"}} for pk in ids]
+        return program.queries("POST", f"{kind}/batch/update", {"inputs": inputs})  # type: ignore[no-any-return]
+
+    changed("a", made)
+    assert changed("b", made) == changed("c", made[:2])
+
+
+def test_one_that_the_verb_refuses_leaves_the_others(program: Any) -> None:
+    """api.md §1.8: an address that is another contact's is found out only when it is written."""
+    made = [
+        program("POST", CONTACTS, {"properties": {"email": f"{name}@x.example"}})[1]["id"] for name in "abc"
+    ]
+    inputs = [
+        {"id": made[0], "properties": {"lastname": "A"}},
+        {"id": made[1], "properties": {"email": "c@x.example"}},
+        {"id": made[2], "properties": {}},
+    ]
+    status, body = batch(program, "update", inputs, CONTACTS)
+
+    assert (status, [one["properties"]["lastname"] for one in body["results"]]) == (207, ["A"])
+    assert {one["context"]["ids"][0]: one["category"] for one in body["errors"]} == {
+        made[1]: "CONFLICT",
+        made[2]: "VALIDATION_ERROR",
+    }
+
+
+def test_who_may_not_change_some_is_told_which(program: Any, program_of: Any, world: Any) -> None:
+    """R-PERM-1: what can't be seen is missing, what can be seen and not be changed is forbidden."""
+    allowed = {
+        "records": {"ticket": {"view": "own", "edit": "own"}, "contact": {"view": "all", "edit": "own"}}
+    }
+    with account_scope(world.account.pk):
+        role = Role.objects.create(account_id=world.account.pk, name="Own", permissions=allowed)
+        Membership.objects.filter(user=world.bob).update(role=role, is_super_admin=False)
+    owner = {"hubspot_owner_id": str(world.bob.pk)}
+    mine, other = ticket(program, **owner), ticket(program)
+    seen = program("POST", CONTACTS, {"properties": {"lastname": "Seen"}})[1]
+    bob = program_of(user_id=world.bob.pk)
+
+    inputs = [{"id": one["id"], "properties": {"subject": "New"}} for one in (mine, other)]
+    status, body = batch(bob, "update", inputs)
+    assert (status, [one["id"] for one in body["results"]]) == (207, [mine["id"]])
+    assert body["errors"][0]["category"] == "OBJECT_NOT_FOUND"
+    status, body = batch(bob, "update", [{"id": seen["id"], "properties": {"lastname": "New"}}], CONTACTS)
+    assert (status, body["results"], body["errors"][0]["category"]) == (207, [], "FORBIDDEN")
+    assert bob("PATCH", f"{CONTACTS}/{seen['id']}", {"properties": {"lastname": "New"}})[0] == 403
