@@ -1021,6 +1021,7 @@ def tagged_list(page: Page) -> None:
     for tag in ("Refund", "Press") if not page.locator(".ticket-list .ticket-tag").count() else ():
         rows = page.locator(".row-check input")
         for place in range(4):
+            rows.nth(place).evaluate("box => box.scrollIntoView({block: 'center'})")  # from under the bars
             rows.nth(place).check(force=True)
         page.locator("[popovertarget=bulk-tags]").click()
         page.locator("#bulk-tags").get_by_role("button", name=tag).first.click()

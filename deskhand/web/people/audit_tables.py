@@ -1,6 +1,6 @@
 """What entries of the audit log are called: their sentences, their kinds, and the facts that they hold.
 
-Whatever the product records has its words here: tests refuse an entry that lacks them (`deskhand.testing.wording`).
+Whatever the product records has its words here: tests refuse an entry that lacks them (`tests.wording`).
 """
 
 from __future__ import annotations
