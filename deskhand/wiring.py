@@ -19,7 +19,7 @@ import structlog
 from django.conf import settings
 from django.db import DatabaseError, OperationalError, connection, transaction
 
-from deskhand.accounts import attempts
+from deskhand.accounts import attempts, request_log
 from deskhand.accounts.models import Account
 from deskhand.automation import answers as call_answers
 from deskhand.automation import (
@@ -683,10 +683,11 @@ def recount_loads(account_id: int, due: Sequence[timers.DueTimer]) -> None:
 SWEEP = "accounts.sweep"
 
 
-def sweep_attempts(account_id: int, due: Sequence[timers.DueTimer]) -> None:
-    """Nightly: sign-in attempts that no limit counts any more are forgotten."""
+def sweep_accounts(account_id: int, due: Sequence[timers.DueTimer]) -> None:
+    """Nightly: sign-in attempts that no limit counts any more are forgotten, and what programs called a month ago."""
     now = clock.now()
     attempts.forget_old(now)
+    request_log.trim(account_id, now)
     timers.set_timer(account_id, SWEEP, "", now + timedelta(days=1))
 
 
@@ -716,7 +717,7 @@ TIMERS: dict[str, timers.Handler] = {
     tasks.REMINDER: tasks.on_due,
     digests.KIND: partial(digests.send_due, away=availability.away),
     RECOUNT: recount_loads,
-    SWEEP: sweep_attempts,
+    SWEEP: sweep_accounts,
     MONTHS: make_months,
     segments.SWEEP: membership.sweep,
     standing.SWEEP: enroll.sweep,

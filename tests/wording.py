@@ -40,6 +40,7 @@ COUNTED = frozenset(
         "number", "revision", "display_order", "count", "links", "twins", "days", "hourly", "per_hour", "rate_per_hour", "rate_change", "total", "call",
         "message", "email_other", "share", "excluded_after_days", "ramp_days", "ramp_from", "sticky_hours", "landing_minutes",
         "ring_seconds", "imap_port", "smtp_port",
+        "per_ten_seconds", "per_day",
     }
 )  # fmt: skip
 _NAMED_BY_PEOPLE = ("inputs", "outputs", "messages")  # fields of an integration, in names for programs

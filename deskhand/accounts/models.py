@@ -208,6 +208,16 @@ class ApiToken(models.Model):
     last_used_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
     expires_at = models.DateTimeField(null=True, blank=True)
+    created_by = models.ForeignKey(
+        User, null=True, blank=True, on_delete=models.SET_NULL, related_name="tokens_made"
+    )
+    #: How many calls it may make in ten seconds, and in a day of UTC; None: as many as it likes.
+    per_ten_seconds = models.PositiveIntegerField(null=True, blank=True)
+    per_day = models.PositiveIntegerField(null=True, blank=True)
+    #: What it has used of that, counted only where there is a limit (rates.py).
+    busy_until = models.DateTimeField(null=True, blank=True)
+    day_on = models.DateField(null=True, blank=True)
+    day_count = models.PositiveIntegerField(default=0)
 
     class Meta:
         indexes = [models.Index(fields=["account", "-created_at", "id"], name="api_token_newest")]
@@ -232,6 +242,31 @@ class App(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class ApiRequest(models.Model):
+    """A call that a token made, kept for 30 days. What was sent and answered is not."""
+
+    account_id = models.BigIntegerField()
+    at = models.DateTimeField()
+    token_id = models.BigIntegerField()
+    method = models.CharField(max_length=10)
+    path = models.CharField(max_length=300)  # without the query, where clients put names and secrets
+    status = models.SmallIntegerField()
+    milliseconds = models.IntegerField()
+    correlation_id = models.UUIDField()  # in the answer, too
+    category = models.CharField(max_length=40, blank=True, default="")  # of an error
+    agent = models.CharField(max_length=200, blank=True, default="")  # what the program calls itself
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["account_id", "-id"], name="api_request_newest"),
+            models.Index(fields=["account_id", "token_id", "-id"], name="api_request_of_token"),
+            models.Index(
+                fields=["account_id", "-id"], name="api_request_refused", condition=Q(status__gte=400)
+            ),
+            models.Index(fields=["account_id", "at"], name="api_request_by_day"),
+        ]
 
 
 class AuditEntry(models.Model):

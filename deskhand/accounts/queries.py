@@ -180,6 +180,8 @@ class TokenRow:
     last_used_at: datetime | None
     expires_at: datetime | None
     revoked_at: datetime | None
+    per_ten_seconds: int | None
+    per_day: int | None
 
 
 def tokens(account_id: int, *, before: int | None = None, limit: int) -> list[TokenRow]:
@@ -190,10 +192,28 @@ def tokens(account_id: int, *, before: int | None = None, limit: int) -> list[To
     return [
         TokenRow(
             one.pk, one.name, one.prefix, one.user.name if one.user else "", tuple(one.scopes), one.created_at,
-            one.last_used_at, one.expires_at, one.revoked_at,
+            one.last_used_at, one.expires_at, one.revoked_at, one.per_ten_seconds, one.per_day,
         )
         for one in found.order_by("-pk")[:limit]
     ]  # fmt: skip
+
+
+def token_names(account_id: int, among: Collection[int] | None = None) -> dict[int, str]:
+    """{id: name} of these tokens, or of the newest hundred, by name."""
+    found = ApiToken.objects.filter(account_id=account_id)
+    if among is not None:
+        found = found.filter(pk__in=among)
+    newest = found.order_by("-pk").values_list("pk", "name")[:100]
+    return dict(sorted(newest, key=lambda one: (one[1].lower(), one[0])))
+
+
+def calls_a_day(account_id: int, now: datetime) -> int | None:
+    """How many calls all working tokens may make in a day; None where one of them may make as many as it likes."""
+    found = ApiToken.objects.filter(
+        Q(expires_at=None) | Q(expires_at__gt=now), account_id=account_id, revoked_at=None
+    )
+    limits = list(found.values_list("per_day", flat=True))
+    return None if None in limits else sum(one or 0 for one in limits)
 
 
 def names_of(user_ids: Iterable[int]) -> dict[int, str]:
@@ -214,7 +234,11 @@ def can_own(account_id: int, among: Collection[int] | None = None) -> set[int]:
 def zone_of(account_id: int, user_id: int) -> str:
     """The user's own time zone, else the account's."""
     own = User.objects.filter(pk=user_id).values_list("zone", flat=True).first()
-    return own or Account.objects.values_list("zone", flat=True).get(pk=account_id)
+    return own or account_zone(account_id)
+
+
+def account_zone(account_id: int) -> str:
+    return Account.objects.values_list("zone", flat=True).get(pk=account_id)
 
 
 def account_named(slug: str) -> Account:

@@ -1,4 +1,5 @@
-"""The way into the API: address, token, scope, body; then one transaction for the token's account, and its answer as JSON.
+"""The way into the API: address, token, limits, scope, body; then one transaction for the token's account, its answer as JSON,
+and a line in the account's log of requests.
 
 It stands before sessions and everything that is for browsers. What answers with an error has changed nothing.
 """
@@ -6,7 +7,11 @@ It stands before sessions and everything that is for browsers. What answers with
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from time import perf_counter
 from typing import Any
+from uuid import UUID, uuid4
 
 import orjson
 import structlog
@@ -17,7 +22,8 @@ from django.http import HttpRequest, HttpResponse, QueryDict, UnreadablePostErro
 from django.utils import translation
 from pydantic import BaseModel, ValidationError
 
-from deskhand.accounts import policy, tokens
+from deskhand.accounts import policy, rates, request_log, tokens
+from deskhand.accounts.rates import Standing
 from deskhand.accounts.tokens import TokenUse
 from deskhand.accounts.types import Permissions, Viewer
 from deskhand.api import refusals, resources
@@ -25,6 +31,7 @@ from deskhand.api.operations import Answer, Call, OpenCall, Operation, table
 from deskhand.api.paths import Folded, fold
 from deskhand.api.refusals import JSON, Refusal
 from deskhand.events.types import Actor, ActorKind
+from deskhand.kernel import clock
 from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.errors import DeskhandError
 
@@ -54,7 +61,23 @@ def api(get_response: Next) -> Next:
     return respond
 
 
+@dataclass
+class _Visit:
+    """What is known of a call while it is answered."""
+
+    at: datetime
+    correlation_id: UUID = field(default_factory=uuid4)
+    token: TokenUse | None = None
+    standing: Standing | None = None
+    category: str = ""  # of the error it ends with
+
+    def refused(self, refusal: Refusal) -> HttpResponse:
+        self.category = refusal.category
+        return refusals.answer(refusal, str(self.correlation_id))
+
+
 def _answered(request: HttpRequest, folded: Folded) -> HttpResponse:
+    visit, began = _Visit(clock.now()), perf_counter()
     wanted = request.headers.get("Access-Control-Request-Method", "")
     is_question = request.method == "OPTIONS" and wanted != ""  # a browser asks first
     operation, parts, methods = table.find(
@@ -62,15 +85,19 @@ def _answered(request: HttpRequest, folded: Folded) -> HttpResponse:
     )
     with translation.override("en"):
         if operation is None:
-            return refusals.answer(_nowhere(methods))
-        if not is_question:
-            response = _done_or_refused(request, folded.version, operation, parts)
+            response = visit.refused(_nowhere(methods))
+        elif not is_question:
+            response = _done_or_refused(request, folded.version, operation, parts, visit)
         elif operation.from_pages:
             response = HttpResponse(status=204)
         else:
-            return refusals.answer(_nowhere([operation.method]))
-    if operation.from_pages:
+            response = visit.refused(_nowhere([operation.method]))
+    response.headers["X-HubSpot-Correlation-Id"] = str(visit.correlation_id)
+    if operation is not None and operation.from_pages:
         _open_to_pages(response, operation)
+    if visit.token is not None:
+        _tell_limits(response, visit.token, visit.standing, folded)
+        _note(request, response, visit.token, visit, round((perf_counter() - began) * 1000))
     return response
 
 
@@ -82,34 +109,60 @@ def _open_to_pages(response: HttpResponse, operation: Operation) -> None:
     response.headers["Access-Control-Max-Age"] = "86400"
 
 
+def _tell_limits(response: HttpResponse, token: TokenUse, standing: Standing | None, folded: Folded) -> None:
+    """Nothing of a token without limits, nor where records are searched (api.md §1.11)."""
+    if standing is None or folded.segments[-1] == "search":
+        return
+    facts: dict[str, int | None] = {
+        "Max": token.per_ten_seconds, "Remaining": standing.left, "Interval-Milliseconds": token.per_ten_seconds and 10_000,
+        "Daily": token.per_day, "Daily-Remaining": standing.left_today,
+    }  # fmt: skip
+    for name, fact in facts.items():
+        if fact is not None:
+            response.headers[f"X-HubSpot-RateLimit-{name}"] = str(fact)
+
+
+def _note(
+    request: HttpRequest, response: HttpResponse, token: TokenUse, visit: _Visit, milliseconds: int
+) -> None:
+    request_log.note(
+        token.account_id, token.token_id, at=visit.at, method=request.method or "", path=request.path_info,
+        status=response.status_code, milliseconds=milliseconds, correlation_id=visit.correlation_id, category=visit.category,
+        agent=request.headers.get("User-Agent", ""),
+    )  # fmt: skip
+
+
 def _done_or_refused(
-    request: HttpRequest, version: str, operation: Operation, parts: Mapping[str, str]
+    request: HttpRequest, version: str, operation: Operation, parts: Mapping[str, str], visit: _Visit
 ) -> HttpResponse:
     try:
-        return _done(request, version, operation, parts)
+        return _done(request, version, operation, parts, visit)
     except Refusal as refusal:
-        return refusals.answer(refusal)
+        return visit.refused(refusal)
     except DeskhandError as error:
-        return refusals.answer(refusals.of(error))
+        return visit.refused(refusals.of(error))
     except (OperationalError, InterfaceError):
         log.warning("api.database_away", path=operation.path)
-        return refusals.answer(
+        return visit.refused(
             Refusal(503, "SERVICE_UNAVAILABLE", "The database does not answer now.", headers={"Retry-After": "2"})
         )  # fmt: skip
     except (SuspiciousOperation, UnreadablePostError):
-        return refusals.answer(Refusal(400, "BAD_REQUEST", "The request could not be read."))
+        return visit.refused(Refusal(400, "BAD_REQUEST", "The request could not be read."))
     except Exception:
-        log.exception("api.failed", path=operation.path)
+        log.exception("api.failed", path=operation.path, correlation_id=str(visit.correlation_id))
         got_request_exception.send(sender=None, request=request)
-        return refusals.answer(Refusal(500, "INTERNAL_ERROR", "Something went wrong here. It was noted."))
+        return visit.refused(Refusal(500, "INTERNAL_ERROR", "Something went wrong here. It was noted."))
 
 
-def _done(request: HttpRequest, version: str, operation: Operation, parts: Mapping[str, str]) -> HttpResponse:
+def _done(
+    request: HttpRequest, version: str, operation: Operation, parts: Mapping[str, str], visit: _Visit
+) -> HttpResponse:
     if operation.needs is None:
         body = _body(request, operation, MOST_BYTES_OF_ANYBODY)
         given = operation.handler(OpenCall(request=request, version=version, parts=parts, body=body))
         return _response(operation, given)
-    token = _token(request, operation)
+    token = visit.token = _token(request, operation)
+    _count(token, visit)
     _require_scope(operation.needs(parts), token)
     body = _body(request, operation, MOST_BYTES)
     with account_scope(token.account_id):
@@ -118,6 +171,18 @@ def _done(request: HttpRequest, version: str, operation: Operation, parts: Mappi
             request=request, version=version, parts=parts, body=body, token=token, viewer=viewer, by=by
         )
         return _response(operation, operation.handler(call))
+
+
+def _count(token: TokenUse, visit: _Visit) -> None:
+    """Note how the token stands with this call. Raises Refusal, in all the words that clients look for (api.md §1.11)."""
+    standing = visit.standing = rates.count(token, visit.at)
+    if not standing.waits:
+        return
+    span, policy_name = ("daily", "DAILY") if standing.is_day_over else ("secondly", "TEN_SECONDLY_ROLLING")
+    more = {"errorType": "RATE_LIMIT", "policyName": policy_name, "requestId": str(visit.correlation_id)}
+    raise Refusal(
+        429, "RATE_LIMITS", f"You have reached your {span} limit.", headers={"Retry-After": str(standing.waits)}, more=more
+    )  # fmt: skip
 
 
 def _nowhere(methods: list[str]) -> Refusal:

@@ -16,7 +16,7 @@ JSON = "application/json;charset=utf-8"
 
 
 class Refusal(Exception):
-    """A call that is answered with an error. `context` maps names to lists of texts."""
+    """A call that is answered with an error. `context` maps names to lists of texts; `more` stands in the body as it is."""
 
     def __init__(
         self,
@@ -27,17 +27,19 @@ class Refusal(Exception):
         context: Mapping[str, Sequence[str]] | None = None,
         errors: Sequence[Mapping[str, Any]] = (),
         headers: Mapping[str, str] | None = None,
+        more: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(message)
         self.status, self.category, self.message = status, category, message
-        self.context, self.errors, self.headers = context, errors, headers or {}
+        self.context, self.errors, self.headers, self.more = context, errors, headers or {}, more or {}
 
-    def body(self) -> dict[str, Any]:
+    def body(self, correlation_id: str = "") -> dict[str, Any]:
         body: dict[str, Any] = {
             "status": "error",
             "message": self.message,
-            "correlationId": str(uuid4()),
+            "correlationId": correlation_id or str(uuid4()),
             "category": self.category,
+            **self.more,
         }
         if self.context:
             body["context"] = {name: list(values) for name, values in self.context.items()}
@@ -113,8 +115,6 @@ def _place(steps: tuple[int | str, ...]) -> str:
     return said
 
 
-def answer(refusal: Refusal) -> HttpResponse:
-    response = HttpResponse(orjson.dumps(refusal.body()), status=refusal.status, content_type=JSON)
-    for name, value in refusal.headers.items():
-        response.headers[name] = value
-    return response
+def answer(refusal: Refusal, correlation_id: str) -> HttpResponse:
+    body = orjson.dumps(refusal.body(correlation_id))
+    return HttpResponse(body, status=refusal.status, content_type=JSON, headers=refusal.headers)

@@ -1,9 +1,10 @@
 """All operations: whoever imports this has them in `operations.table`."""
 
-from deskhand.api import associations, callbacks, people, pipelines, properties
+from deskhand.api import account_info, associations, callbacks, people, pipelines, properties, token_info
 from deskhand.api.objects import batches, merging, resource, searching
 
 __all__ = [
+    "account_info",
     "associations",
     "batches",
     "callbacks",
@@ -13,4 +14,5 @@ __all__ = [
     "properties",
     "resource",
     "searching",
+    "token_info",
 ]

@@ -156,7 +156,13 @@ class Migration(migrations.Migration):
                 ('last_used_at', models.DateTimeField(blank=True, null=True)),
                 ('revoked_at', models.DateTimeField(blank=True, null=True)),
                 ('expires_at', models.DateTimeField(blank=True, null=True)),
+                ('per_ten_seconds', models.PositiveIntegerField(blank=True, null=True)),
+                ('per_day', models.PositiveIntegerField(blank=True, null=True)),
+                ('busy_until', models.DateTimeField(blank=True, null=True)),
+                ('day_on', models.DateField(blank=True, null=True)),
+                ('day_count', models.PositiveIntegerField(default=0)),
                 ('account', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, to='accounts.account')),
+                ('created_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='tokens_made', to=settings.AUTH_USER_MODEL)),
                 ('user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL)),
             ],
             options={
@@ -179,6 +185,30 @@ class Migration(migrations.Migration):
             ],
             options={
                 'constraints': [models.UniqueConstraint(fields=('account', 'id'), name='app_of_account')],
+            },
+        ),
+        migrations.CreateModel(
+            name='ApiRequest',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('account_id', models.BigIntegerField()),
+                ('at', models.DateTimeField()),
+                ('token_id', models.BigIntegerField()),
+                ('method', models.CharField(max_length=10)),
+                ('path', models.CharField(max_length=300)),
+                ('status', models.SmallIntegerField()),
+                ('milliseconds', models.IntegerField()),
+                ('correlation_id', models.UUIDField()),
+                ('category', models.CharField(blank=True, default='', max_length=40)),
+                ('agent', models.CharField(blank=True, default='', max_length=200)),
+            ],
+            options={
+                'indexes': [
+                    models.Index(fields=['account_id', '-id'], name='api_request_newest'),
+                    models.Index(fields=['account_id', 'token_id', '-id'], name='api_request_of_token'),
+                    models.Index(condition=models.Q(('status__gte', 400)), fields=['account_id', '-id'], name='api_request_refused'),
+                    models.Index(fields=['account_id', 'at'], name='api_request_by_day'),
+                ],
             },
         ),
         migrations.AddConstraint(
