@@ -43,7 +43,7 @@ def after(call: OpenCall) -> int:
     return number
 
 
-def following(call: OpenCall, last: int | None) -> dict[str, Any] | None:
+def following(call: OpenCall, last: int | str | None) -> dict[str, Any] | None:
     """Where the next page is: the address that was asked, whole, with `after` (api.md §1.6)."""
     if last is None:
         return None

@@ -1,6 +1,15 @@
 """All operations: whoever imports this has them in `operations.table`."""
 
-from deskhand.api import account_info, associations, callbacks, people, pipelines, properties, token_info
+from deskhand.api import (
+    account_info,
+    associations,
+    callbacks,
+    conversations,
+    people,
+    pipelines,
+    properties,
+    token_info,
+)
 from deskhand.api.objects import batches, merging, resource, searching
 
 __all__ = [
@@ -8,6 +17,7 @@ __all__ = [
     "associations",
     "batches",
     "callbacks",
+    "conversations",
     "merging",
     "people",
     "pipelines",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -24,6 +24,7 @@ from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import Forbidden, Invalid, NotFound
 
 ASSIGNED = "thread.assigned"
+UPDATED = "thread.updated"
 
 #: Beside a thread `h` without a ticket: whose it is, in the columns that the policy asks of records; like a ticket's, its
 #: team is the owner's main one (R-ROUTE-50).
@@ -41,13 +42,14 @@ def reach(viewer: Viewer, verb: Verb = Verb.VIEW) -> tuple[str, list[Any]]:
     return f"({text} or h.assignee_id = %s)", [*params, viewer.user_id]
 
 
-def require(viewer: Viewer, thread_id: int, verb: Verb) -> None:
+def require(viewer: Viewer, thread_id: int, verb: Verb, *, archived: bool = False) -> None:
     """The right to do this with a conversation without a ticket. Raises NotFound where it can't be seen, and Forbidden."""
     sees, seen_by = reach(viewer)
     may, may_by = reach(viewer, verb)
     found = sql.row(
-        f"select {may} from desk_thread h {OWNED} where h.account_id = %s and h.id = %s and h.archived_at is null and {sees}",
-        [*may_by, viewer.account_id, thread_id, *seen_by],
+        f"select {may} from desk_thread h {OWNED} where h.account_id = %s and h.id = %s and h.ticket_id is null"
+        f" and (h.archived_at is not null) = %s and {sees}",
+        [*may_by, viewer.account_id, thread_id, archived, *seen_by],
     )
     if found is None:
         raise NotFound(_("There is no such conversation."))
@@ -94,6 +96,52 @@ where h.account_id = %s and h.id = x.id
 def _assigned(one: Owner, before: int | None, at: datetime) -> NewEvent:
     data = {"thread_id": one.thread_id, "changes": {"assignee_id": [before, one.user_id]}}
     return NewEvent(ASSIGNED, "thread", one.thread_id, 0, one.by, at, data, one.cause, one.depth)
+
+
+def close(thread_id: int, *, by: Actor, at: datetime | None = None) -> None:
+    """Nobody has anything to do about it until its customer writes again. Safe to repeat, like the next three; raises
+    NotFound for a conversation that has a ticket, whose status is the ticket's."""
+    at = at or clock.now()
+    _set(thread_id, "is_open", by, at, {"is_open": False, "closed_at": at})
+
+
+def reopen(thread_id: int, *, by: Actor, at: datetime | None = None) -> None:
+    _set(thread_id, "is_open", by, at or clock.now(), {"is_open": True, "closed_at": None})
+
+
+def put_away(thread_id: int, *, by: Actor, at: datetime | None = None) -> None:
+    """Into the bin; what its customer writes then brings it back."""
+    at = at or clock.now()
+    _set(thread_id, "archived_at", by, at, {"archived_at": at})
+
+
+def bring_back(thread_id: int, *, by: Actor, at: datetime | None = None) -> None:
+    _set(thread_id, "archived_at", by, at or clock.now(), {"archived_at": None})
+
+
+def _set(thread_id: int, told: str, by: Actor, at: datetime, values: Mapping[str, Any]) -> None:
+    found = Thread.objects.select_for_update().filter(
+        account_id=current_account_id(), pk=thread_id, ticket_id=None
+    )
+    thread = found.first()
+    if thread is None:
+        raise NotFound(_("There is no such conversation."))
+    before, after = bool(getattr(thread, told)), bool(values[told])
+    if before == after:
+        return
+    for name, value in values.items():
+        setattr(thread, name, value)
+    thread.save(update_fields=list(values))
+    data = {"thread_id": thread.pk, "changes": {told.replace("archived_at", "is_archived"): [before, after]}}
+    log.record(
+        UPDATED,
+        object_type="thread",
+        object_id=thread.pk,
+        version=thread.message_count,
+        by=by,
+        data=data,
+        at=at,
+    )
 
 
 def open_of_contacts(contact_ids: Sequence[int]) -> dict[int, list[tuple[int, int | None]]]:

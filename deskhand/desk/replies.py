@@ -63,6 +63,10 @@ class NewReply:
     last_seen_message_id: int | None = None
     #: The same key never sends twice: the first message is returned again.
     send_key: str | None = None
+    #: Which of the ticket's conversations by mail it goes on; else, and where this is none of them, the latest one.
+    thread_id: int | None = None
+    channel_account_id: int | None = None  # the address of ours it leaves from; else the conversation's
+    subject: str = ""  # else the conversation's
 
 
 def reply(new: NewReply, *, by: User, at: datetime | None = None, drops_draft: bool = True) -> Message:
@@ -73,17 +77,13 @@ def reply(new: NewReply, *, by: User, at: datetime | None = None, drops_draft: b
     """
     at, new = at or clock.now(), cleaned(new)
     ticket = lock(new.ticket_id)
-    twin = (
-        Message.objects.filter(account_id=ticket.account_id, send_key=new.send_key).first()
-        if new.send_key
-        else None
-    )
+    twin = sent_before(new.send_key)
     if twin:
         return twin
     _refuse_when_deleted(ticket)
     refuse_when_moved_on(new)
-    thread = _thread_to_answer(ticket, at)
-    channel = _connected(_channel_of(thread, ticket.account_id))
+    thread = _thread_to_answer(ticket, at, new.thread_id)
+    channel = channel_to_send_by(thread, new.channel_account_id)
     to = new.to or _whom_to_answer(ticket, thread)
     if not to:
         raise _nobody()
@@ -93,7 +93,7 @@ def reply(new: NewReply, *, by: User, at: datetime | None = None, drops_draft: b
         "cc": [vars(b) for b in new.cc],
         "bcc": [vars(b) for b in new.bcc],
     }
-    message.subject = outgoing.answer_subject(thread.subject or ticket.subject, ticket.number)
+    message.subject = outgoing.answer_subject(new.subject or thread.subject or ticket.subject, ticket.number)
     message.direction, message.delivery = Direction.OUT, Delivery.QUEUED
     message.external_id = outgoing.message_id(channel, thread.pk, message.pk)
     message.send_key = new.send_key
@@ -102,7 +102,7 @@ def reply(new: NewReply, *, by: User, at: datetime | None = None, drops_draft: b
     quote = quoting.history(thread.pk, channel, readers) if channel.quotes_history else Quote()
     message.quoted = quote.text
     Message.objects.bulk_create([message])
-    _attach(message, new.files)
+    attach({message.pk: new.files})
     outbox.enqueue(
         [
             outgoing.send(
@@ -111,7 +111,7 @@ def reply(new: NewReply, *, by: User, at: datetime | None = None, drops_draft: b
             )
         ]
     )  # fmt: skip
-    _touch_thread(thread, message, [box.key for box in (*to, *new.cc)])
+    touch_thread(thread, message, [box.key for box in (*to, *new.cc)])
     event = log.record(
         SENT, object_type="thread", object_id=thread.pk, version=message.pk, by=Actor.user(by.pk), at=at,
         data={"message_id": message.pk, "ticket_id": ticket.pk, "thread_id": thread.pk, "automatic": False},
@@ -129,25 +129,36 @@ def comment(
     by: User,
     html: str = "",
     files: Sequence[StoredFile] = (),
+    thread_id: int | None = None,
+    send_key: str | None = None,
     at: datetime | None = None,
+    drops_draft: bool = True,
 ) -> Message:
-    """Add an internal comment. It never reaches the customer, assigns nobody and moves nothing (R-WORK-4, R-ROUTE-5, R-STAT-19)."""
+    """Add an internal comment. It never reaches the customer, assigns nobody and moves nothing (R-WORK-4, R-ROUTE-5, R-STAT-19).
+
+    It stands in this conversation of the ticket, else in the latest one by mail; the same key adds it once.
+    """
     at, text = at or clock.now(), storable(text)
     if not text.strip():
         raise Invalid(_("The comment is empty."), field="body", hint=_("Write something first."))
     ticket = lock(ticket_id)
+    twin = sent_before(send_key)
+    if twin:
+        return twin
     _refuse_when_deleted(ticket)
-    thread = _thread_to_answer(ticket, at)
+    own = Thread.objects.filter(account_id=ticket.account_id, ticket_id=ticket.pk, pk=thread_id or 0)
+    thread = own.first() or _thread_to_answer(ticket, at)
     message = _own_message(thread, ticket, at, text=text, html=storable(html), sender=by)
-    message.kind = MessageKind.COMMENT
+    message.kind, message.send_key = MessageKind.COMMENT, send_key
     Message.objects.bulk_create([message])
-    _attach(message, files)
+    attach({message.pk: files})
     mentioned = mentions.note(message, ticket, by)
     log.record(
         COMMENTED, object_type="thread", object_id=thread.pk, version=message.pk, by=Actor.user(by.pk), at=at,
         data={"message_id": message.pk, "ticket_id": ticket.pk, "thread_id": thread.pk, "mentioned": mentioned},
     )  # fmt: skip
-    drafts.drop(ticket.account_id, by.pk, ticket.pk, "comment")
+    if drops_draft:
+        drafts.drop(ticket.account_id, by.pk, ticket.pk, "comment")
     return message
 
 
@@ -164,6 +175,13 @@ def cleaned(new: NewReply) -> NewReply:
         html=storable(new.html),
         send_key=new.send_key and storable(new.send_key),
     )
+
+
+def sent_before(send_key: str | None) -> Message | None:
+    """What was said with this key. Ask it under a lock that whoever says it holds, too."""
+    if not send_key:
+        return None
+    return Message.objects.filter(account_id=current_account_id(), send_key=send_key).first()
 
 
 def lock(ticket_id: int) -> Ticket:
@@ -231,19 +249,24 @@ def _latest_thread(ticket: Ticket) -> Thread | None:
 
 
 def _latest_threads(ticket_ids: Collection[int]) -> QuerySet[Thread]:
-    """By mail, in which agents answer; what automation wrote to the customer's phone is no place for it."""
-    threads = Thread.objects.filter(
+    return _by_mail(ticket_ids).order_by("ticket_id", "-last_message_at", "-id").distinct("ticket_id")
+
+
+def _by_mail(ticket_ids: Collection[int]) -> QuerySet[Thread]:
+    """In which agents answer; what automation wrote to the customer's phone is no place for it."""
+    return Thread.objects.filter(
         account_id=current_account_id(),
         ticket_id__in=ticket_ids,
         is_side=False,
         channel_account__channel=EMAIL,
     )
-    return threads.order_by("ticket_id", "-last_message_at", "-id").distinct("ticket_id")
 
 
-def _thread_to_answer(ticket: Ticket, at: datetime) -> Thread:
-    """The ticket's latest thread, or a new one on the account's default address."""
-    return _latest_thread(ticket) or _begin([ticket], {}, at)[0]
+def _thread_to_answer(ticket: Ticket, at: datetime, chosen: int | None = None) -> Thread:
+    """The chosen one of the ticket's threads by mail, its latest one, or a new one on the account's default address."""
+    own = _by_mail([ticket.pk]).select_related("channel_account")
+    found = own.filter(pk=chosen).first() if chosen else None
+    return found or _latest_thread(ticket) or _begin([ticket], {}, at)[0]
 
 
 def _begin(begun: Sequence[Ticket], people: Mapping[int, Collection[str]], at: datetime) -> list[Thread]:
@@ -273,6 +296,19 @@ def _channel_of(thread: Thread | None, account_id: int) -> ChannelAccount | None
     """The thread's own address; where it was disconnected the default one, which answers find their way back to."""
     own = thread and thread.channel_account
     return own if own and own.archived_at is None else default_channel_if_any(account_id)
+
+
+def channel_to_send_by(thread: Thread, chosen: int | None = None) -> ChannelAccount:
+    """The chosen address of ours, else the thread's own. Raises Invalid."""
+    if chosen is None:
+        return _connected(_channel_of(thread, thread.account_id))
+    ours = ChannelAccount.objects.filter(account_id=thread.account_id, channel=EMAIL, archived_at=None)
+    found = ours.filter(pk=chosen).first()
+    if found is None:
+        raise Invalid(
+            _("Choose the address that the mail leaves from."), field="channelAccountId", value=chosen
+        )
+    return found
 
 
 def thread_for(ticket_id: int, *, at: datetime) -> int:
@@ -342,17 +378,18 @@ def _own_message(
     )  # fmt: skip
 
 
-def _attach(message: Message, files: Sequence[StoredFile]) -> None:
+def attach(files: Mapping[int, Sequence[StoredFile]]) -> None:
+    """{message: what goes along with it}; one statement."""
     Attachment.objects.bulk_create(
         Attachment(
-            account_id=message.account_id, message=message, position=n, name=f.name, content_type=f.content_type, size=f.size,
-            sha256=f.sha256, content_id=f.content_id, is_inline=f.is_inline,
+            account_id=current_account_id(), message_id=message_id, position=n, name=f.name, content_type=f.content_type,
+            size=f.size, sha256=f.sha256, content_id=f.content_id, is_inline=f.is_inline,
         )
-        for n, f in enumerate(files)
+        for message_id, some in files.items() for n, f in enumerate(some)
     )  # fmt: skip
 
 
-def _touch_thread(thread: Thread, message: Message, people: Sequence[str]) -> None:
+def touch_thread(thread: Thread, message: Message, people: Sequence[str]) -> None:
     thread.participants = list(dict.fromkeys([*thread.participants, *people]))
     thread.last_message_at = thread.last_sent_at = message.created_at
     thread.message_count += 1

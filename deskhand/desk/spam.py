@@ -24,7 +24,7 @@ from deskhand.kernel import clock
 from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import NotFound
 
-THREAD_UPDATED = "thread.updated"
+THREAD_UPDATED = conversations.UPDATED
 
 
 def mark(ticket_id: int, *, by: Actor, at: datetime | None = None) -> bool:

@@ -505,7 +505,8 @@ class _Round:
 _TOUCH_THREADS = """
 update desk_thread t set last_message_at = %s, message_count = t.message_count + 1,
     last_received_at = case when x.heard then %s else t.last_received_at end, is_open = x.heard or t.is_open,
-    closed_at = case when x.heard then null else t.closed_at end, preview = case when x.heard then x.preview else t.preview end,
+    closed_at = case when x.heard then null else t.closed_at end,
+    archived_at = case when x.heard then null else t.archived_at end, preview = case when x.heard then x.preview else t.preview end,
     participants = (select coalesce(array_agg(distinct p), '{}') from unnest(t.participants || x.newcomers::text[]) p)
 from (select %s::bigint as account_id, u.*
       from unnest(%s::bigint[], %s::text[], %s::text[], %s::boolean[]) u(id, preview, newcomers, heard)) x

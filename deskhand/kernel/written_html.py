@@ -5,6 +5,7 @@ It is as foreign as what comes by mail: who sends a form need not have used the 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
@@ -21,7 +22,7 @@ def read(markup: str) -> Written:
     """Keep the tags of the editor and what they hold; the text is made from them."""
     if hostile(markup):
         return Written(strip_tags(markup))
-    clean = _cleaner().clean(markup).strip()
+    clean = _ALIKE.sub(lambda found: _AS_OURS[found[0]], _cleaner().clean(markup)).strip()
     text = text_of(clean) if clean else ""
     return Written(text, clean if text else "")
 
@@ -88,10 +89,17 @@ _BLOCKS: dict[str, Callable[[Any], list[str]]] = {
 }
 
 
+#: What other programs write for tags of the editor; as it stands in cleaned markup.
+_AS_OURS = {
+    "<b>": "<strong>", "</b>": "</strong>", "<i>": "<em>", "</i>": "</em>", "<div>": "", "</div>": "<br>",
+}  # fmt: skip
+_ALIKE = re.compile("|".join(_AS_OURS))
+
+
 @lru_cache(maxsize=1)
 def _cleaner() -> nh3.Cleaner:
     return nh3.Cleaner(
-        tags=set(TAGS),
+        tags={*TAGS, "b", "i", "div"},
         clean_content_tags={
             "script",
             "style",

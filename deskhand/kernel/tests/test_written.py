@@ -93,3 +93,11 @@ def test_words_come_back_from_their_markup(words: str) -> None:
 def test_written_is_true_for_words_only() -> None:
     assert not Written(" \n")
     assert Written("a")
+
+
+def test_what_other_programs_write_for_our_tags() -> None:
+    """api.md §2.6, richText: bold stays bold, and lines in boxes of their own stay lines."""
+    words = read("<div dir='auto'>Dear <b>Astrid</b>,</div><div><i>soon</i></div>")
+
+    assert words.html == "Dear <strong>Astrid</strong>,<br><em>soon</em><br>"
+    assert words.text == "Dear Astrid,\nsoon"
