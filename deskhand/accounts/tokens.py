@@ -23,7 +23,8 @@ SCOPES = frozenset(
     [f"crm.{kind}.{name}.{do}" for kind in ("objects", "schemas") for name in
      ("contacts", "companies", "deals", "projects", "custom") for do in ("read", "write")]
     + ["tickets", "conversations.read", "conversations.write", "automation", "files", "forms",
-       "settings.users.read", "settings.users.write", "crm.objects.owners.read", "crm.lists.read", "crm.lists.write"]
+       "settings.users.read", "settings.users.write", "crm.objects.owners.read", "crm.lists.read", "crm.lists.write",
+       "deskhand.routing.read", "deskhand.routing.write"]
 )  # fmt: skip
 
 MOST_CALLS = 1_000_000  # of a limit

@@ -8,7 +8,10 @@ from deskhand.api import (
     people,
     pipelines,
     properties,
+    routing,
     token_info,
+    trials,
+    views,
 )
 from deskhand.api.objects import batches, merging, resource, searching
 
@@ -23,6 +26,9 @@ __all__ = [
     "pipelines",
     "properties",
     "resource",
+    "routing",
     "searching",
     "token_info",
+    "trials",
+    "views",
 ]

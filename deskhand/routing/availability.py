@@ -67,8 +67,10 @@ def set_by_hand(
         return _settle(current, _facts_of(account_id, user_id, current), by, now)
 
 
-def switch_back(account_id: int, user_id: int, change_id: int, *, now: datetime | None = None) -> State:
-    """Undo, by hand, what a colleague made of one's status (R-AVAIL-11).
+def switch_back(
+    account_id: int, user_id: int, change_id: int, *, by: Actor | None = None, now: datetime | None = None
+) -> State:
+    """Undo, by hand, what a colleague made of one's status (R-AVAIL-11); `by` oneself unless somebody is named.
 
     Raises Conflict when it has changed since.
     """
@@ -83,7 +85,7 @@ def switch_back(account_id: int, user_id: int, change_id: int, *, now: datetime 
             way = before.away_state_id
         note = before.note if before is not None and status is Status.AWAY else ""
         return set_by_hand(
-            account_id, user_id, status, by=Actor.user(user_id), away_state_id=way, note=note, now=now
+            account_id, user_id, status, by=by or Actor.user(user_id), away_state_id=way, note=note, now=now
         )
 
 
