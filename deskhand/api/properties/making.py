@@ -165,7 +165,7 @@ _YES_NO = {one.value for one in YES_AND_NO}
 
 def _group(object_type: str, name: str) -> str:
     """Raises Refusal. The kind's main group is none of the account's own."""
-    if name == main_group(object_type):
+    if name in ("", main_group(object_type)):
         return ""
     if all(name != group.name for group in groups.groups_of(object_type)):
         raise refusals.bad(

@@ -19,10 +19,11 @@ from deskhand.events.types import Actor
 from deskhand.kernel import clock
 from deskhand.kernel.database.scope import current_account_id, current_scope
 from deskhand.kernel.errors import Conflict, Invalid, NotFound
-from deskhand.kernel.text import one_line
+from deskhand.kernel.text import one_line, storable
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,99}")
 NAME = "hs_name"  # every record of such a kind has it; the primary property unless another is chosen
+DESCRIPTION_LIMIT = 10_000  # letters
 SHOWABLE = (Kind.TEXT, Kind.NUMBER, Kind.ENUM, Kind.DATE)
 _NOTE = "crm.object_types"
 _NOTE_DELETED = "crm.object_types.deleted"
@@ -55,7 +56,7 @@ RENAMABLE = ("deal", "project")
 
 @dataclass(frozen=True)
 class OwnType:
-    """`primary` is the property whose value names a record in lists."""
+    """`primary` is the property whose value names a record in lists. What `describe` sets is for programs."""
 
     id: int
     name: str
@@ -65,6 +66,9 @@ class OwnType:
     required: tuple[str, ...] = ()
     has_pipelines: bool = False
     icon: str = ICONS[0]
+    description: str = ""
+    searchable: tuple[str, ...] = ()
+    secondary: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -128,7 +132,8 @@ def _value(row: ObjectType) -> OwnType:
     settings = row.settings
     return OwnType(
         row.pk, row.name, row.singular, row.plural, settings.get("primary", NAME), tuple(settings.get("required", ())),
-        settings.get("has_pipelines", False), settings.get("icon", ICONS[0]),
+        settings.get("has_pipelines", False), settings.get("icon", ICONS[0]), settings.get("description", ""),
+        tuple(settings.get("searchable", ())), tuple(settings.get("secondary", ())),
     )  # fmt: skip
 
 
@@ -219,6 +224,42 @@ def set_primary(key: str, property: str, *, by: Actor) -> OwnType:
 def set_pipelines(key: str, has_pipelines: bool, *, by: Actor) -> OwnType:
     """Whether records of this kind stand in pipelines; `records/objects.py` has the verb that files them."""
     return _set(key, "has_pipelines", has_pipelines, by)
+
+
+def describe(
+    key: str,
+    *,
+    by: Actor,
+    description: str | None = None,
+    searchable: Sequence[str] | None = None,
+    secondary: Sequence[str] | None = None,
+) -> None:
+    """Keep what programs say of a kind: what it is for, and which properties they look in and show beside its name.
+
+    None leaves it. Raises Invalid for a property that there is not, and for a description that is too long.
+    """
+    row, known = _row(key), properties_of(key)
+    for names in (searchable or (), secondary or ()):
+        for name in names:
+            if name not in known:
+                raise Invalid(
+                    _('Property "%(name)s" does not exist.') % {"name": name}, field=name, value=name
+                )
+    text = None if description is None else storable(description).strip()
+    if text and len(text) > DESCRIPTION_LIMIT:
+        raise Invalid(_("The description is too long."), field="description", value=len(text))
+    given = {"description": text, "searchable": searchable, "secondary": secondary}
+    after = {
+        name: list(dict.fromkeys(value)) if isinstance(value, list) else value
+        for name, value in given.items()
+        if value is not None and value != row.settings.get(name, "" if name == "description" else [])
+    }
+    if after:
+        before = {name: row.settings.get(name) for name in after}
+        row.settings |= after
+        row.save(update_fields=["settings"])
+        of = {"object_type": key}
+        _changed("object_type.updated", row, by, of | before, of | after)
 
 
 def archive(key: str, *, in_use: int, by: Actor) -> None:

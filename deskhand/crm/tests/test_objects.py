@@ -368,3 +368,17 @@ def test_a_status_may_come_as_text_R_DM_5(world):
     ticket.refresh_from_db()
     assert ticket.is_closed
     assert store.model_of("ticket").objects.get(pk=ticket.pk).stage_id == world.stage("Closed")
+
+
+def test_programs_describe_a_kind(world, machine):
+    """api.md §3.3: what they search and show is theirs to say; nothing of ours asks for it."""
+    by = Actor.user(world.ada.pk)
+    object_types.describe(machine, description=" What we sell ", searchable=["serial"], secondary=["price", "price"], by=by)  # fmt: skip
+    object_types.describe(machine, secondary=["price"], by=by)
+
+    own = object_types.find(machine)
+    assert (own.description, own.searchable, own.secondary) == ("What we sell", ("serial",), ("price",))
+    assert AuditEntry.objects.filter(action="object_type.updated").count() == 1
+    for wrong in ({"searchable": ["none"]}, {"description": "x" * 10_001}):
+        with pytest.raises(Invalid):
+            object_types.describe(machine, **wrong, by=by)

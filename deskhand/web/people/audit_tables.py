@@ -295,6 +295,8 @@ LABELS: dict[str, str | Promise] = {
     "icon": gettext_lazy("Picture"),
     "primary": gettext_lazy("Named by"),
     "required": gettext_lazy("Required"),
+    "searchable": gettext_lazy("Programs look in"),
+    "secondary": gettext_lazy("Programs show"),
     "has_pipelines": gettext_lazy("They stand in pipelines"),
     "group": gettext_lazy("Group"),
     "groups": gettext_lazy("Groups"),

@@ -282,6 +282,8 @@ READERS: Mapping[str, Callable[[Any, Names, str], str]] = {
     "to_type": _record_kinds,
     "primary": _properties,
     "required": _properties,
+    "searchable": _properties,
+    "secondary": _properties,
     "cards": _properties,
     "since": _moment,
     "until": _moment,

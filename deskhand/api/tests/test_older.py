@@ -1,0 +1,89 @@
+"""Tickets as connectors of old ask for them: what n8n's node sends (api.md §2.11, §5)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from deskhand.api.older import OldTicket, OldTickets
+
+pytestmark = pytest.mark.django_db
+
+ALL = "/crm-objects/v1/objects/tickets"
+PRINTER = [{"name": "subject", "value": "Printer"}, {"name": "hs_pipeline", "value": "0"}, {"name": "hs_pipeline_stage", "value": 1}]  # fmt: skip
+
+
+def made(program: Any, subject: str = "Printer") -> Any:
+    status, body = program("POST", ALL, [*PRINTER, {"name": "subject", "value": subject}])
+    assert status == 200, body
+    OldTicket.model_validate(body)
+    return body
+
+
+def test_a_ticket_is_made_changed_and_deleted(program: Any) -> None:
+    """api.md §5: the same ticket as the engine's."""
+    one = made(program)
+    path = f"{ALL}/{one['objectId']}"
+    assert (one["properties"]["subject"]["value"], one["properties"]["hs_pipeline_stage"]["value"]) == ("Printer", "1")  # fmt: skip
+    assert program("GET", path) == (200, one)
+    assert program("GET", f"/crm/v3/objects/tickets/{one['objectId']}")[1]["properties"]["subject"] == "Printer"  # fmt: skip
+
+    status, changed = program("PUT", path, [{"name": "subject", "value": "Scanner"}])
+    subject = changed["properties"]["subject"]
+    assert (status, subject["value"], [one["value"] for one in subject["versions"]]) == (200, "Scanner", ["Scanner", "Printer"])  # fmt: skip
+    assert isinstance(subject["timestamp"], int)
+    assert program("DELETE", path) == (204, None)
+    assert program("DELETE", path) == (204, None)
+    assert program("GET", path)[0] == program("PUT", path, PRINTER)[0] == 404
+
+
+def test_pages_follow_each_other(program: Any) -> None:
+    """api.md §5: n8n asks on with the offset while there is more."""
+    ids = [made(program, f"{number}")["objectId"] for number in range(5)]
+    found, asked, offset = [], 0, "0"
+    while True:
+        status, page = program("GET", f"{ALL}/paged", limit="2", offset=offset, properties="subject")
+        asked += 1
+        assert OldTickets.model_validate(page).offset >= int(offset)
+        found += [one["objectId"] for one in page["objects"]]
+        if not page["hasMore"]:
+            break
+        offset = str(page["offset"])
+
+    assert (status, found, asked) == (200, ids, 3)
+    assert page["objects"][0]["properties"]["subject"]["value"] == "4"
+
+
+@pytest.mark.parametrize("body", [[], {}, [{"value": 1}], [{"name": "subject"}], [{"name": "nothing", "value": "x"}], [*PRINTER, {"name": "hs_pipeline_stage", "value": "99"}], "x", [*PRINTER, {"name": "subject", "value": {"a": 1}}]])  # fmt: skip
+def test_what_cannot_be_is_refused(program: Any, body: Any) -> None:
+    """api.md §1.10: and makes nothing."""
+    assert program("POST", ALL, body)[0] == 400
+    assert program("GET", f"{ALL}/paged")[1]["objects"] == []
+
+
+@pytest.mark.parametrize("query", [{"offset": "-1"}, {"offset": "x"}, {"limit": "0"}, {"limit": "101"}, {"offset": str(10**30)}])  # fmt: skip
+def test_wrong_pages_are_refused(program: Any, query: Any) -> None:
+    """api.md §1.6."""
+    assert program("GET", f"{ALL}/paged", **query)[0] == 400
+
+
+def test_walls_hold(program: Any, program_of: Callable[..., Any]) -> None:
+    """R-RULE-3: no scope, no ticket; and who may not delete may not."""
+    one = made(program)
+
+    assert program_of(scopes=["crm.objects.contacts.read"])("GET", f"{ALL}/paged")[0] == 403
+    nils = program_of(user_id=program.world.nils.pk)
+    seen = nils("GET", f"/crm/v3/objects/tickets/{one['objectId']}")[0]
+    assert nils("GET", f"{ALL}/{one['objectId']}")[0] == seen
+
+
+def test_a_page_takes_as_many_statements_for_many(program: Any) -> None:
+    """api.md §5: their histories too."""
+    made(program)
+    few = program.queries("GET", f"{ALL}/paged")
+    for number in range(20):
+        made(program, f"{number}")
+
+    assert program.queries("GET", f"{ALL}/paged") == few
