@@ -15,6 +15,9 @@ _ROOTS = {
 }  # fmt: skip
 _OURS = "api"  # has no version where it has none to tell apart
 _OTHER_NAMES: dict[tuple[str, ...], tuple[str, ...]] = {("crm", "schemas"): ("crm-object-schemas", "schemas")}
+#: What is no record, but stands where records do, by its plural; records' own names are `kinds`'.
+_BESIDE_RECORDS = {"task": "tasks", "tasks": "tasks", "0-27": "tasks"}
+_OF_KINDS = (("crm", "objects"), ("crm", "properties"))
 
 
 class Folded(NamedTuple):
@@ -33,5 +36,7 @@ def fold(path: str) -> Folded | None:
     if found is None:
         return Folded(tuple(segments), "") if segments[0] == _OURS else None
     version = segments.pop(found)
+    if tuple(segments[:2]) in _OF_KINDS and len(segments) > 2:
+        segments[2] = _BESIDE_RECORDS.get(segments[2].lower(), segments[2])
     begins = _OTHER_NAMES.get(tuple(segments[:2]))
     return Folded((*(begins or segments[:2]), *segments[2:]), version)

@@ -42,20 +42,25 @@ _NOWHERE = "-1"  # no pipeline's and no status's number
 LONGEST = 200  # letters of a name that are told
 
 
-def condition(object_type: str, groups: Sequence[AskedTogether]) -> Condition:
-    """Raises Refusal, naming the filter that can't be asked."""
+def condition(
+    object_type: str, groups: Sequence[AskedTogether], known: Mapping[str, Property] | None = None
+) -> Condition:
+    """Raises Refusal, naming the filter that can't be asked. `known`: what is asked of, where it is no record."""
+    found = properties_of(object_type) if known is None else known
     asked = [
-        AllOf(tuple(_one(object_type, one) for one in group.filters)) for group in groups if group.filters
+        AllOf(tuple(_one(object_type, one, found) for one in group.filters))
+        for group in groups
+        if group.filters
     ]
     return AnyOf(tuple(asked)) if asked else EVERYTHING
 
 
-def _one(object_type: str, asked: Asked) -> Condition:
+def _one(object_type: str, asked: Asked, known: Mapping[str, Property]) -> Condition:
     name = asked.property_name[:LONGEST]
     try:
         if asked.property_name.startswith(_LINKED):
             return _linked(asked)
-        prop = properties_of(object_type).get(names.ours(object_type, asked.property_name))
+        prop = known.get(names.ours(object_type, asked.property_name))
         if prop is None:
             raise refusals.bad(
                 f"There was a problem with the request: there is no property {name}.",

@@ -61,11 +61,12 @@ def all_of(object_type: str, *, archived: bool = False) -> dict[str, dict[str, A
     """All properties of a kind of record by their names in the API, or all archived ones; the same few queries for any
     number."""
     own = definitions(object_type, archived=archived)
+    group = main_group(object_type)
     known = map(_of_definition, own.values()) if archived else everything(object_type)
     shown = {}
     for prop in known:
         name = names.theirs(object_type, prop.name)
-        shown[name] = _described(object_type, prop, name, own.get(prop.name))
+        shown[name] = described(object_type, prop, name, own.get(prop.name), group)
     return shown
 
 
@@ -77,7 +78,10 @@ def _of_definition(one: PropertyDefinition) -> Property:
     )  # fmt: skip
 
 
-def _described(object_type: str, prop: Property, name: str, own: PropertyDefinition | None) -> dict[str, Any]:
+def described(
+    object_type: str, prop: Property, name: str, own: PropertyDefinition | None, group: str
+) -> dict[str, Any]:
+    """`group` is the kind's main one."""
     kind, field_type = _type(prop)
     is_of_people = prop.is_user or (prop.kind is Kind.REFS and prop.is_of_people)
     is_read_only = prop.read_only or prop.is_computed
@@ -87,7 +91,7 @@ def _described(object_type: str, prop: Property, name: str, own: PropertyDefinit
         label=prop.label,
         type=kind,
         fieldType=own.field_type if own else field_type,
-        groupName=prop.group or main_group(object_type),
+        groupName=prop.group or group,
         description=prop.description,
         options=_options(object_type, prop, own),
         displayOrder=own.display_order if own else -1,

@@ -53,10 +53,11 @@ class Asked:
     due: Due = Due.ANY
 
 
-def within(viewer: Viewer) -> tuple[str, list[Any]]:
-    """SQL on `crm_task k`: tasks that have a record that is there and that the viewer sees."""
+def within(viewer: Viewer, kinds: Collection[str] | None = None) -> tuple[str, list[Any]]:
+    """SQL on `crm_task k`: tasks that have a record, of one of these kinds if they are named, that is there and that the
+    viewer sees."""
     parts, params = list[str](), list[Any]()
-    for object_type in object_types.every():
+    for object_type in object_types.every() if kinds is None else kinds:
         reach = visible(viewer, object_type)
         if reach.reach is Reach.NONE:
             continue
