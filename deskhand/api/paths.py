@@ -9,7 +9,7 @@ _VERSION = re.compile(r"v\d|20\d\d-\d\d(-beta)?")
 _DEEPEST = 4  # the version is one of the first segments
 #: What an address of the API may begin with. Pages that begin so have no version in theirs.
 _ROOTS = {
-    "account-info", "api", "automation", "companies", "conversations", "crm", "crm-object-schemas", "crm-objects", "crm-pipelines",
+    "account-info", "api", "automation", "companies", "conversations", "crm", "crm-object-schemas", "crm-objects", "crm-pipelines", "deals",
     "engagements", "files", "form-integrations", "marketing", "oauth", "properties", "settings", "submissions",
     "visitor-identification", "webhooks",
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Tickets as connectors of old ask for them: what n8n's node sends (api.md §2.11, §5)."""
+"""Records as connectors of old ask for them: what n8n's node and tap-hubspot send (api.md §2.11, §5)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from deskhand.api.older import OldTicket, OldTickets
+from deskhand.api.older.companies import OldCompanies, OldCompany
+from deskhand.api.older.deals import OldDeal, OldDeals
+from deskhand.api.older.tickets import OldTicket, OldTickets
 
 pytestmark = pytest.mark.django_db
 
@@ -87,3 +89,94 @@ def test_a_page_takes_as_many_statements_for_many(program: Any) -> None:
         made(program, f"{number}")
 
     assert program.queries("GET", f"{ALL}/paged") == few
+
+
+# ── companies and deals ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def record(program: Any, kind: str, **properties: str) -> Any:
+    status, body = program("POST", f"/crm/v3/objects/{kind}", {"properties": properties})
+    assert status == 201, body
+    return body
+
+
+def link(program: Any, *parts: Any) -> None:
+    near, near_id, far, far_id = parts
+    path = f"/crm/v4/objects/{near}/{near_id}/associations/default/{far}/{far_id}"
+    assert program("PUT", path)[0] == 200
+
+
+def test_companies_are_read_in_pages_and_whole(program: Any) -> None:
+    """api.md §5: what tap-hubspot asks for, page after page and one by one."""
+    ids = [int(record(program, "companies", name=f"{n}", city="Oslo")["id"]) for n in range(3)]
+    path = "/companies/v2/companies"
+    status, first = program(
+        "GET", f"{path}/paged", limit="2", properties=["createdate", "hs_lastmodifieddate"]
+    )
+    OldCompanies.model_validate(first)
+    assert (status, [one["companyId"] for one in first["companies"]], first["has-more"]) == (
+        200,
+        ids[:2],
+        True,
+    )
+    assert isinstance(first["companies"][0]["properties"]["hs_lastmodifieddate"]["timestamp"], int)
+    last = program("GET", f"{path}/paged", limit="250", offset=str(first["offset"]))[1]
+    assert ([one["companyId"] for one in last["companies"]], last["has-more"]) == (ids[2:], False)
+
+    status, one = program("GET", f"{path}/{ids[0]}")
+    OldCompany.model_validate(one)
+    assert (status, one["properties"]["city"]["value"]) == (200, "Oslo")
+    assert program("GET", f"{path}/999999")[0] == 404
+
+
+def test_contacts_of_a_company(program: Any, program_of: Callable[..., Any]) -> None:
+    """api.md §5; a token without a scope for contacts learns of none."""
+    company = record(program, "companies", name="Fjällbo")["id"]
+    people = [int(record(program, "contacts", email=f"{n}@x.example")["id"]) for n in range(3)]
+    for one in people:
+        link(program, "companies", company, "contacts", one)
+    path = f"/companies/v2/companies/{company}/vids"
+
+    first = program("GET", path, limit="2")[1]
+    assert (first["vids"], first["hasMore"]) == (people[:2], True)
+    last = program("GET", path, vidOffset=str(first["vidOffset"]))[1]
+    assert (last["vids"], last["hasMore"]) == (people[2:], False)
+    assert program("GET", "/companies/v2/companies/999999/vids")[0] == 404
+    assert program_of(scopes=["crm.objects.companies.read"])("GET", path)[0] == 403
+
+
+def test_deals_are_read_in_pages_and_whole(program: Any, program_of: Callable[..., Any]) -> None:
+    """api.md §5: with their links, as far as the token's scopes go."""
+    deal = record(program, "deals", dealname="Rails", amount="12.5")["id"]
+    person = record(program, "contacts", email="a@x.example")["id"]
+    link(program, "deals", deal, "contacts", person)
+    path = "/deals/v1/deal"
+
+    status, page = program("GET", f"{path}/paged", includeAssociations="False")
+    assert (status, page["hasMore"], OldDeals.model_validate(page).deals[0].associations) == (
+        200,
+        False,
+        None,
+    )
+    page = program("GET", f"{path}/paged", includeAssociations="true")[1]
+    assert page["deals"][0]["associations"]["associatedVids"] == [int(person)]
+    one = program("GET", f"{path}/{deal}")[1]
+    OldDeal.model_validate(one)
+    assert (one["properties"]["amount"]["value"], one["associations"]["associatedVids"]) == (
+        "12.5",
+        [int(person)],
+    )
+    narrow = program_of(scopes=["crm.objects.deals.read"])
+    assert narrow("GET", f"{path}/{deal}")[1]["associations"]["associatedVids"] == []
+    assert program_of(scopes=["tickets"])("GET", f"{path}/paged")[0] == 403
+
+
+def test_pages_of_deals_take_as_many_statements_for_many(program: Any) -> None:
+    """api.md §5: with histories and links."""
+    call = ("GET", "/deals/v1/deal/paged")
+    record(program, "deals", dealname="0")
+    few = program.queries(*call, includeAssociations="true")
+    for number in range(20):
+        record(program, "deals", dealname=f"{number}")
+
+    assert program.queries(*call, includeAssociations="true") == few
