@@ -54,6 +54,7 @@ INSTALLED_APPS = [
     "deskhand.channels.email",
     "deskhand.channels.portal",
     "deskhand.automation",
+    "deskhand.webhooks",
     "deskhand.web",
 ]
 # Ways to sign in beyond the password are switched on by configuration.

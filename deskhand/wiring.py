@@ -121,6 +121,7 @@ from deskhand.routing import (
 )
 from deskhand.routing.matrix import MATRIX
 from deskhand.routing.types import Assignment, NewTicket, Status
+from deskhand.webhooks import deliveries, hearing
 
 logger = structlog.get_logger()
 
@@ -137,7 +138,7 @@ def set_up_accounts(account_id: int, events: Sequence[Event]) -> None:
         templates.ensure_defaults(account_id, account.locale)
         subscriptions.ensure_defaults(account_id, account.locale)
         skills.ensure_languages(account_id)
-        for nightly in (RECOUNT, SWEEP, MONTHS, retention.NIGHTLY, forgetting.NIGHTLY):
+        for nightly in (RECOUNT, SWEEP, MONTHS, retention.NIGHTLY, forgetting.NIGHTLY, deliveries.NIGHTLY):
             timers.set_timer(account_id, nightly, "", clock.now() + timedelta(days=1))
 
 
@@ -652,6 +653,7 @@ AFTER_COMMIT: list[dispatch.Subscriber] = [
     hand_on,
     record_search.follow,
     message_search.follow,
+    hearing.hear,
     let_go_of_doors,
     route_again,  # last of what waits for others: its locks are held until the commit
     notify,
@@ -724,6 +726,7 @@ TIMERS: dict[str, timers.Handler] = {
     schedules.FIRE: schedules.on_due,
     retention.NIGHTLY: retention.nightly,
     forgetting.NIGHTLY: forgetting.nightly,
+    deliveries.NIGHTLY: deliveries.nightly,
     timing.OFF: timing.switch_off,
     waking.HEAR_AGAIN: waking.hear_again,
     timing.RATES: timing.look_at_rates,
@@ -762,6 +765,7 @@ def note_answers(answers: Sequence[Answered]) -> None:
             call_answers.note(account_id, own)
             live.signal(account_id, replies.signals_of(own))
             reaching.note(account_id, own)
+            deliveries.note(account_id, own)
             alarms.not_sending(_not_leaving(own))
 
 
@@ -860,6 +864,7 @@ def transports() -> dict[str, Transport]:
     return {
         "mail": MailTransport(relay_for, have_relay),
         calls.TRANSPORT: HttpTransport(),
+        deliveries.TRANSPORT: deliveries.EventTransport(),
         push.TRANSPORT: PushTransport(reaching.private_key, reaching.contact),
         **to_phones,
     }

@@ -30,7 +30,7 @@ TYPED = frozenset(
     {
         "name", "label", "email", "address", "slug", "zone", "hours_zone", "subject", "body", "signature", "description", "note",
         "url", "secret", "shortcut", "from_name", "rule", "needed", "wished", "skills", "second_languages", "category", "singular",
-        "plural", "group", "groups", "into", "scopes", "redirect_urls", "unanswered_message", "closed_message", "accent", "accent_dark", "imap_host",
+        "plural", "group", "groups", "into", "scopes", "redirect_urls", "event_types", "unanswered_message", "closed_message", "accent", "accent_dark", "imap_host",
         "imap_user", "region", "imap_folder", "processed_folder", "smtp_host", "smtp_user",
     }
 )  # fmt: skip
@@ -39,7 +39,7 @@ COUNTED = frozenset(
     {
         "number", "revision", "display_order", "count", "links", "twins", "days", "hourly", "per_hour", "rate_per_hour", "rate_change", "total", "call",
         "message", "email_other", "share", "excluded_after_days", "ramp_days", "ramp_from", "sticky_hours", "landing_minutes",
-        "ring_seconds", "imap_port", "smtp_port",
+        "ring_seconds", "imap_port", "smtp_port", "max_concurrent",
         "per_ten_seconds", "per_day",
     }
 )  # fmt: skip

@@ -24,7 +24,7 @@ SCOPES = frozenset(
      ("contacts", "companies", "deals", "projects", "custom") for do in ("read", "write")]
     + ["tickets", "conversations.read", "conversations.write", "automation", "files", "forms",
        "settings.users.read", "settings.users.write", "crm.objects.owners.read", "crm.lists.read", "crm.lists.write",
-       "deskhand.routing.read", "deskhand.routing.write"]
+       "deskhand.routing.read", "deskhand.routing.write", "webhooks"]
 )  # fmt: skip
 
 MOST_CALLS = 1_000_000  # of a limit

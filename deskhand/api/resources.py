@@ -17,6 +17,7 @@ from deskhand.api import (
     views,
 )
 from deskhand.api.objects import batches, merging, resource, searching
+from deskhand.api.webhooks import resource as webhooks
 
 __all__ = [
     "account_info",
@@ -37,4 +38,5 @@ __all__ = [
     "token_info",
     "trials",
     "views",
+    "webhooks",
 ]

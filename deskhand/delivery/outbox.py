@@ -117,6 +117,11 @@ def _storable(value: Any) -> Any:
     return value
 
 
+def wake_senders() -> None:
+    """For who made something due that waited."""
+    wake(WAKE)
+
+
 def release(account_id: int, ids: Sequence[int] | None = None) -> int:
     """Let held entries go (all of the account without `ids`); return how many. Safe to repeat."""
     chosen = _of(account_id, ids).filter(state=State.HELD)

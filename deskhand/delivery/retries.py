@@ -19,7 +19,7 @@ class Next:
 
     state: str
     wait: float | None = None
-    reason: str = ""  # a code: "unplugged", "retry", "refused", "gave-up", "ambiguous"
+    reason: str = ""  # a code: "unplugged", "busy", "retry", "refused", "gave-up", "ambiguous"
 
 
 def wait_after(attempts: int, jitter: float, first: float = FIRST_WAIT) -> float:
@@ -41,6 +41,8 @@ def decide(
     """Say what is next (O2). `ambiguous` includes this try; `jitter` is from 0 to 1."""
     if answer.verdict is Verdict.UNPLUGGED:
         return Next("WAITING", None, "unplugged")
+    if answer.verdict is Verdict.BUSY:
+        return Next("WAITING", answer.wait, "busy")
     if answer.verdict is Verdict.ACCEPTED:
         return Next("SENT")
     taken_by_some = any(text.startswith("2") for text in (*settled_before, *answer.settled.values()))
@@ -48,7 +50,7 @@ def decide(
         return Next("SENT", reason="refused") if taken_by_some else Next("FAILED", reason="refused")
     if answer.verdict is Verdict.AMBIGUOUS and ambiguous >= MOST_AMBIGUOUS:
         return Next("HELD", reason="ambiguous")
-    if tried_seconds >= patience_with(answer):
+    if tried_seconds >= patience_with(answer) or (answer.most is not None and attempts >= answer.most):
         return Next("FAILED", reason="gave-up")
     return Next("WAITING", max(answer.wait, wait_after(attempts, jitter, first)), "retry")
 

@@ -433,7 +433,7 @@ def _fact(
     entry: Entry, answer: Answer, following: retries.Next, error: str, at: Any, at_once: bool
 ) -> dict[str, Any]:
     """One row for claims.record. `at_once`: due again this moment, for what a stopped sender left."""
-    unplugged = answer.verdict is Verdict.UNPLUGGED
+    no_try = answer.verdict in (Verdict.UNPLUGGED, Verdict.BUSY)
     waits = following.state == "WAITING"
     again_at_once = at_once and waits
     return {
@@ -441,10 +441,10 @@ def _fact(
         "state": following.state,
         "wait": 0.0 if again_at_once else following.wait,
         "attempts": entry.attempts,
-        "refund": int(unplugged),
+        "refund": int(no_try),
         "ambiguous": int(answer.verdict is Verdict.AMBIGUOUS),
         "answers": dict(answer.settled),
-        "last_answer": answer.text[:TEXT_LIMIT] if not unplugged else "",
+        "last_answer": answer.text[:TEXT_LIMIT] if not no_try else "",
         "error": error,
         "held_reason": error if following.state == "HELD" else "",
         "sent_at": at if following.state == "SENT" else None,
@@ -461,6 +461,10 @@ def _explained(reason: str, answer: Answer) -> str:
             return _("Will be tried again: %s") % words
         case "refused":
             return _("Refused: %s") % words
+        case "gave-up" if answer.most is not None:
+            return ngettext("Given up after %(num)s try: %(answer)s", "Given up after %(num)s tries: %(answer)s", answer.most) % {
+                "num": answer.most, "answer": words,
+            }  # fmt: skip
         case "gave-up":
             days = round(retries.patience_with(answer) / 86400)
             return ngettext("Given up after %(days)s day: %(answer)s", "Given up after %(days)s days: %(answer)s", days) % {

@@ -58,6 +58,7 @@ class Verdict(StrEnum):
     REFUSED = "refused"  # a definite no for all
     LATER = "later"  # certainly not taken by those left; try again
     AMBIGUOUS = "ambiguous"  # may or may not have been taken; try again with the same Message-ID
+    BUSY = "busy"  # it is not its turn: once more after `wait`; not a try
     UNPLUGGED = "unplugged"  # there is nothing to send through; not a try
 
 
@@ -81,6 +82,7 @@ class Answer:
     reply: Reply | None = None  # to a call
     wait: float = 0.0  # seconds that the other side asks to be left alone
     patience: float | None = None  # seconds of trying, where they are other than a mail's
+    most: int | None = None  # tries, where they are counted
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ have been done is tried again too: it carries the same key, so the other side ca
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
@@ -54,8 +54,11 @@ def asked(
     *,
     place: str,
     patience: float = GIVE_UP_AFTER,
+    seconds: float = SECONDS,
+    judge: Callable[[int], Verdict] | None = None,
 ) -> Answer:
-    """Ask once. `place` is what people are told of the address, which may be a secret."""
+    """Ask once. `place` is what people are told of the address, which may be a secret; `judge` says what a status comes to,
+    where that is another matter than for steps."""
     from deskhand.kernel import http  # late: 2 MB
 
     def said(verdict: Verdict, words: str, reply: Reply | None = None, wait: float = 0.0) -> Answer:
@@ -65,7 +68,7 @@ def asked(
         connection.close()  # to the pool: a server that takes its time must not keep it from others
     try:
         answer = http.fetch(
-            method, url, headers=headers, body=body, seconds=SECONDS, at_most=AT_MOST, cut=True, redirects=0
+            method, url, headers=headers, body=body, seconds=seconds, at_most=AT_MOST, cut=True, redirects=0
         )
     except (Invalid, Rejected) as refusal:
         return said(Verdict.REFUSED, str(refusal))
@@ -75,7 +78,9 @@ def asked(
     words = _("%(place)s answered %(status)s: %(text)s") % {
         "place": place, "status": reply.status, "text": " ".join(reply.body.split())[:SHOWN],
     }  # fmt: skip
-    return said(verdict_of(reply.status), words, reply, wait_of(answer.headers.get("retry-after", "")))
+    return said(
+        (judge or verdict_of)(reply.status), words, reply, wait_of(answer.headers.get("retry-after", ""))
+    )
 
 
 def verdict_of(status: int) -> Verdict:

@@ -31,6 +31,7 @@ from deskhand.web.inbox.rows import Label
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.system.rows import Line, Part
 from deskhand.web.troubles import Trouble
+from deskhand.webhooks import deliveries
 
 SHOWN = 50
 UNSENT = (State.WAITING, State.SENDING, State.HELD, State.FAILED)
@@ -104,7 +105,7 @@ def _queue(request: AccountRequest, before: int | None) -> Part:
 
 def _mail(entry: OutboxEntry, subject: str, url: str) -> Line:
     text, tone = STATES[State(entry.state)]
-    is_call = entry.transport in (calls.TRANSPORT, push.TRANSPORT)
+    is_call = entry.transport in (calls.TRANSPORT, push.TRANSPORT, deliveries.TRANSPORT)
     more = [_("Call to another system")] if is_call else []
     more += [tries] if (tries := _tries(entry)) else []
     return Line(
