@@ -52,6 +52,7 @@ INSTALLED_APPS = [
     "deskhand.routing",
     "deskhand.notifications",
     "deskhand.channels.email",
+    "deskhand.channels.forms",
     "deskhand.channels.portal",
     "deskhand.automation",
     "deskhand.webhooks",

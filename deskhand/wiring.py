@@ -46,6 +46,7 @@ from deskhand.automation.replay import replays
 from deskhand.channels.email import alarms, inbound
 from deskhand.channels.email.accounts import relay_of
 from deskhand.channels.email.models import EmailAccount
+from deskhand.channels.forms import submitting
 from deskhand.channels.portal import portals, posting
 from deskhand.crm.pipelines import pipelines
 from deskhand.crm.pipelines.policy import Sender
@@ -921,6 +922,7 @@ def disconnect() -> None:
 QUEUES: dict[str, Callable[[], BatchClaimer[Any]]] = {
     "mail": inbound.InboundClaimer,
     "portal": posting.PostClaimer,
+    "forms": submitting.SubmissionClaimer,
     "events": dispatch.Dispatcher,
     "automation": runner.Runner,
     "timers": timers.TimerLoop,

@@ -20,6 +20,7 @@ EXEMPT = {
     "events_pendingevent": "queue",
     "email_inboundmail": "queue",
     "portal_post": "queue",
+    "forms_submission": "queue",
     "automation_enrollment": "queue",
     "automation_coderun": "queue",
     "automation_workflowhook": "read to find the account of a call",

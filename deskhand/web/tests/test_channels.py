@@ -11,6 +11,7 @@ from deskhand.channels.email import trial
 from deskhand.channels.email.causes import Cause
 from deskhand.channels.email.models import EmailAccount, MailboxState
 from deskhand.channels.email.trial import Outcome
+from deskhand.channels.forms import forms
 from deskhand.desk import inboxes
 from deskhand.desk.models import ChannelAccount, Inbox, InboxKind
 from deskhand.events.types import SYSTEM
@@ -616,3 +617,12 @@ def test_what_waits_is_shared_out_before_the_day_begins_and_told(office, ada):
     assert "Choose between 0 and 240 minutes." in refused.content.decode()
     assert ada.post(f"{at}/routing", {**typed, "landing_minutes": "30"}).status_code == 302  # nothing waits
     assert ada.post(f"{at}/routing", {**shown, "landing_minutes": ""}).status_code == 302
+
+
+def test_a_form_is_a_channel_with_its_routing_and_without_mail_s_settings(office, ada):
+    """R-FORM-1, R-FORM-4"""
+    with office.inside():
+        form = forms.create("Support form", {"fieldGroups": []}, by=SYSTEM)
+
+    assert "Support form" in page(ada, reverse("channels"))
+    assert "Support form" in page(ada, reverse("channel-automation", args=[form.channel_account_id]))

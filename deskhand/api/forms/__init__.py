@@ -1,0 +1,3 @@
+from deskhand.api.forms import definitions, submissions
+
+__all__ = ["definitions", "submissions"]
