@@ -39,6 +39,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("deskhand.web.mails.urls")),
     path("", include("deskhand.web.secrets.urls")),
     path("", include("deskhand.web.integrations.urls")),
+    path("", include("deskhand.web.webhooks.urls")),
     path("", include("deskhand.web.subscriptions.urls")),
     path("", include("deskhand.web.me.urls")),
     path("", include("deskhand.web.objects.urls")),

@@ -127,6 +127,7 @@ SYSTEM = [
     Page("account", gettext_lazy("Account"), "building-2", "account", Action.EDIT_ACCOUNT),
     Page("start", gettext_lazy("Get started"), "rocket", "start", Action.EDIT_ACCOUNT),
     Page("tokens", gettext_lazy("API tokens"), "key-round", "tokens", Action.EDIT_TOKENS),
+    Page("webhooks", gettext_lazy("Webhooks"), "webhook", "webhooks", Action.EDIT_TOKENS),
     Page("audit", gettext_lazy("Audit log"), "history", "audit", Action.READ_AUDIT),
     Page("mailbox", gettext_lazy("Sent mail"), "mail", "mailbox", Action.EDIT_ACCOUNT),
     Page("system", gettext_lazy("System"), "activity", "system", Action.EDIT_ACCOUNT),

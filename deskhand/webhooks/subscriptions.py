@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db import IntegrityError
+from django.db.models import Count
 from django.utils.translation import gettext as _
 
 from deskhand.accounts import audit, connected_apps
@@ -37,6 +38,12 @@ class Wanted:
 
 def of(account_id: int, app_id: int) -> list[Subscription]:
     return list(Subscription.objects.filter(account_id=account_id, app_id=app_id).order_by("id"))
+
+
+def counted(account_id: int) -> dict[int, int]:
+    """{app: how much it is told of}. One query."""
+    active = Subscription.objects.filter(account_id=account_id, active=True)
+    return dict(active.values_list("app_id").annotate(Count("id")).order_by())
 
 
 def get(account_id: int, app_id: int, subscription_id: int) -> Subscription:

@@ -1091,6 +1091,49 @@ def task_step(page: Page) -> None:
     page.locator("#drawer [name=which]").scroll_into_view_if_needed()
 
 
+def webhooks(page: Page) -> None:
+    page.goto("/settings/webhooks")
+
+
+def webhook_new(page: Page) -> None:
+    page.goto("/settings/webhooks/new")
+    page.get_by_text("Changes of properties").first.click()
+
+
+def webhook_refused(page: Page) -> None:
+    page.goto("/settings/webhooks/new")
+    page.get_by_role("button", name="Make the webhook").click()
+
+
+def webhook(page: Page) -> None:
+    """Made by the first look; later ones find it."""
+    page.goto("/settings/webhooks")
+    if not page.locator(".set-list a").count():
+        page.goto("/settings/webhooks/new")
+        page.locator("#name").fill("Shop")
+        page.locator("#url").fill("https://shop.example/hear")
+        page.locator("input[value='ticket.creation']").check()
+        page.locator("input[value='conversation.newMessage']").check()
+        page.locator("form[action$='/webhooks/add'] button[type=submit]").click()
+        page.locator("#secret").wait_for()
+        page.goto("/settings/webhooks")
+    page.locator(".set-list a").first.click()
+    if not page.locator("section[aria-labelledby=log] li").count():
+        page.locator("form[action$='/test'] button").click()
+        page.locator("section[aria-labelledby=log] li").first.wait_for()
+
+
+def webhook_delivery(page: Page) -> None:
+    webhook(page)
+    page.locator("section[aria-labelledby=log] li a").first.click()
+
+
+def webhook_secret(page: Page) -> None:
+    webhook(page)
+    page.locator("form[action$='/secret'] button").click()
+    page.locator("#secret").wait_for()
+
+
 def tokens(page: Page) -> None:
     step_form(page)
     page.locator("[popovertarget=tokens-subject]").click()
@@ -1662,6 +1705,12 @@ STATES: dict[str, Step] = {
     "drawer": drawer,
     "step-form": step_form,
     "tokens": tokens,
+    "webhook": webhook,
+    "webhook-delivery": webhook_delivery,
+    "webhook-new": webhook_new,
+    "webhook-refused": webhook_refused,
+    "webhook-secret": webhook_secret,
+    "webhooks": webhooks,
     "step-refused": step_refused,
     "discard": discard,
     "lane-tools": lane_tools,

@@ -12,7 +12,7 @@ from django.contrib.staticfiles import finders
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from deskhand.accounts import policy, roles
+from deskhand.accounts import connected_apps, policy, roles
 from deskhand.accounts import tokens as api_tokens
 from deskhand.automation import comments as step_comments
 from deskhand.automation import folders, integrations, lanes, secrets, templates, workflows
@@ -41,6 +41,7 @@ from deskhand.notifications.models import Browser, Notification
 from deskhand.routing import availability, away_states, skill_sets, skills
 from deskhand.routing.types import Status
 from deskhand.web.tests.test_system import failures
+from deskhand.webhooks import deliveries, targets
 
 SIGN_IN = "sign-in"
 KEY = push.public_key(push.new_key())
@@ -349,6 +350,11 @@ TABLE: dict[str, Wall] = {
     "token-new": OF_THE_LIST,
     "token-create": Wall("POST", neighbour=None),
     "token-revoke": Wall("POST"),
+    "webhooks": OF_THE_LIST,
+    "webhook-new": OF_THE_LIST,
+    "webhook-add": Wall("POST", neighbour=None),
+    **dict.fromkeys(("webhook", "webhook-edit", "webhook-delivery"), Wall()),
+    **{f"webhook-{part}": Wall("POST") for part in ("save", "pause", "test", "secret", "again", "remove")},
     "audit": OF_THE_LIST,
     "audit-file": OF_THE_LIST,
     "automate-home": OF_THE_LIST,
@@ -673,6 +679,9 @@ def places(office) -> dict[str, str]:
         absence_id = availability.set_out_of_office(
             world.account.pk, world.bob.pk, clock.now(), clock.now() + timedelta(days=9), by=SYSTEM
         )
+        app, _signing = connected_apps.create(world.account.pk, name="Canary 7f3a", by=SYSTEM)
+        targets.put(world.account.pk, app.pk, url="https://canary-7f3a.example", by=SYSTEM)
+        sent = deliveries.send_test(world.account.pk, app.pk, [{"subscriptionType": "canary-7f3a"}])
         token, _secret = api_tokens.create(world.account.pk, name="Canary 7f3a", scopes=["tickets"])
         role = roles.create(world.account.pk, "Canary 7f3a", {}, by=SYSTEM)
         lane = [world.tickets.default.id, world.stage("New")]
@@ -780,6 +789,8 @@ def places(office) -> dict[str, str]:
         **{name: [skill_rules.pk] for name in TABLE if name.startswith("skill-rule-set") or name in ("skill-rule-new", "skill-rule-add")},
         **{name: [skill_rules.pk, skill_rule.pk] for name in ("skill-rule", "skill-rule-save", "skill-rule-delete")},
         "team-skills": [world.team.pk],
+        **{name: [app.pk] for name in TABLE if name == "webhook" or (name.startswith("webhook-") and name not in ("webhook-new", "webhook-add"))},
+        "webhook-delivery": [app.pk, sent.pk],
         "token-revoke": [token.pk], "user": [world.bob.pk], "team": [world.team.pk], "role": [role.pk], "team-remove": [world.team.pk, world.bob.pk],
         **{name: [world.team.pk] for name in ("team-save", "team-add", "team-ask-delete", "team-delete")},
         **{name: [role.pk] for name in ("role-save", "role-copy", "role-delete")},
