@@ -41,7 +41,8 @@ from deskhand.notifications.models import Browser, Notification
 from deskhand.routing import availability, away_states, skill_sets, skills
 from deskhand.routing.types import Status
 from deskhand.web.tests.test_system import failures
-from deskhand.webhooks import deliveries, targets
+from deskhand.webhooks import targets
+from deskhand.webhooks.models import Delivery
 
 SIGN_IN = "sign-in"
 KEY = push.public_key(push.new_key())
@@ -681,7 +682,12 @@ def places(office) -> dict[str, str]:
         )
         app, _signing = connected_apps.create(world.account.pk, name="Canary 7f3a", by=SYSTEM)
         targets.put(world.account.pk, app.pk, url="https://canary-7f3a.example", by=SYSTEM)
-        sent = deliveries.send_test(world.account.pk, app.pk, [{"subscriptionType": "canary-7f3a"}])
+        sent = Delivery.objects.create(
+            account_id=world.account.pk,
+            app=app,
+            events=[{"subscriptionType": "canary-7f3a"}],
+            created_at=clock.now(),
+        )
         token, _secret = api_tokens.create(world.account.pk, name="Canary 7f3a", scopes=["tickets"])
         role = roles.create(world.account.pk, "Canary 7f3a", {}, by=SYSTEM)
         lane = [world.tickets.default.id, world.stage("New")]
