@@ -406,7 +406,7 @@ def test_other_records_are_asked_on_board_page_and_cell_alike_R_REQ_1(office, gr
     assert "Moved to" in text(done[0])
     assert done[1].headers["HX-Redirect"] == reverse("record", args=[key, made[1]])
     with office.inside():
-        found = [objects.model_of(kind).objects.get(pk=pk) for pk in made]
+        found = [model_of(kind).objects.get(pk=pk) for pk in made]
     assert {(one.stage_id, one.properties["colour"]) for one in found} == {(second.id, "Red")}
 
 
