@@ -250,10 +250,9 @@ class Sender:
         if not self._under_way:
             return 0
         finished = wait(self._under_way, timeout=seconds, return_when=FIRST_COMPLETED).done
-        self._record([(self._under_way[future], future.result()) for future in finished])
-        for future in finished:
-            del self._under_way[future]
-        return len(finished)
+        answered = [(self._under_way.pop(future), future.result()) for future in finished]
+        self._record(answered)  # one that can't be written down loses its lease, and keeps no other back
+        return len(answered)
 
     def _record(self, answered: Iterable[tuple[Entry, Answer]], *, at_once: bool = False) -> None:
         by_account = sorted(answered, key=lambda pair: pair[0].account_id)

@@ -183,7 +183,9 @@ def _begin(entry: Entry) -> _Request | Answer:
         _TAKE_TURN, [BUSY_FOR, delivery.pk, target.app_id, delivery.pk, target.max_concurrent]
     ) or (0,)
     if not claimed:
-        return Answer(Verdict.BUSY, "", wait=random.uniform(0.3, 1.5))
+        # The longer it has waited, the rarer it asks: many that wait for one slow app must not keep mail waiting, too.
+        waited = (clock.now() - entry.created_at).total_seconds()
+        return Answer(Verdict.BUSY, "", wait=random.uniform(0.3, 1.5) * min(20.0, max(1.0, waited / 4)))
     attempt = entry.attempts - 1
     events = [one | {"attemptNumber": attempt} for one in delivery.events]
     body = json.dumps(events, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")

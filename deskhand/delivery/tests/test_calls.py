@@ -177,3 +177,14 @@ def test_a_killed_senders_call_is_made_again_with_the_same_key(there: Site):
 def test_the_same_key_is_one_call(there: Site):
     assert put(there.url) == put(f"{there.url}/other")
     assert crypto.digest("step:1:1:0")[:32] in entry(put(there.url)).message_id
+
+
+def test_an_answer_that_cannot_be_stored_stops_nobody(there: Site, heard):
+    """P6: what an app answers is anybody's text; the sender goes on."""
+    there.says((200, {}, "a\0b"))
+    number = put(there.url)
+
+    caller().drain()
+
+    assert entry(number).state == "SENT"
+    assert heard[-1].answer.reply.body == "ab"

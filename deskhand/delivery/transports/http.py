@@ -17,6 +17,7 @@ from deskhand.delivery import calls
 from deskhand.delivery.types import Answer, Entry, Pair, Reply, Verdict
 from deskhand.kernel import clock
 from deskhand.kernel.errors import Ambiguous, Invalid, Rejected, Unreachable
+from deskhand.kernel.text import storable
 
 GIVE_UP_AFTER = 3 * 24 * 3600.0  # seconds
 MOST_WAIT = 24 * 3600.0  # however long the other side asks for
@@ -74,7 +75,7 @@ def asked(
         return said(Verdict.REFUSED, str(refusal))
     except (Unreachable, Ambiguous) as trouble:
         return said(Verdict.LATER, str(trouble))
-    reply = Reply(answer.status, answer.body.decode("utf-8", "replace"))
+    reply = Reply(answer.status, storable(answer.body.decode("utf-8", "replace")))
     words = _("%(place)s answered %(status)s: %(text)s") % {
         "place": place, "status": reply.status, "text": " ".join(reply.body.split())[:SHOWN],
     }  # fmt: skip
