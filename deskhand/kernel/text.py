@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from typing import Any
 
 #: C0 and C1 controls but tab and newline, lone surrogates, non-characters at the end of the BMP.
 _UNSTORABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
@@ -26,6 +27,15 @@ def storable(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return _UNSTORABLE.sub("", text)
+
+
+def deeply_storable(value: Any) -> Any:
+    """The same of what was read from JSON, with all its names and texts."""
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, dict):
+        return {storable(str(name)): deeply_storable(one) for name, one in value.items()}
+    return [deeply_storable(one) for one in value] if isinstance(value, list) else value
 
 
 def one_line(text: str) -> str:

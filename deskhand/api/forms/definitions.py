@@ -13,7 +13,7 @@ from deskhand.api.operations import Call, operation
 from deskhand.api.shapes import moment, without_nothing
 from deskhand.channels.forms import checking, forms
 from deskhand.channels.forms.models import Form
-from deskhand.kernel.text import one_line, storable
+from deskhand.kernel.text import deeply_storable, one_line, storable
 
 _ALL, _ONE = "/marketing/forms", "/marketing/forms/{formId}"
 MOST = 500  # forms of a page
@@ -104,7 +104,9 @@ def _read(body: NewForm) -> tuple[str, dict[str, Any]]:
         raise refusals.bad(
             f"Fields depend on fields at most {DEEPEST} deep.", context={"field": ["fieldGroups"]}
         )
-    definition = _storable(body.model_dump(by_alias=True, exclude_none=True, exclude={"name", "form_type"}))
+    definition = deeply_storable(
+        body.model_dump(by_alias=True, exclude_none=True, exclude={"name", "form_type"})
+    )
     fields = forms.fields_of(definition)
     if len(fields) > MOST_FIELDS:
         raise refusals.bad(f"A form has at most {MOST_FIELDS} fields.", context={"field": ["fieldGroups"]})
@@ -127,14 +129,6 @@ def _is_flat(groups: Any) -> bool:
     for _deep in range(DEEPEST):
         level = [one.dependent_field for field in level for one in field.dependent_fields]
     return not level
-
-
-def _storable(value: Any) -> Any:
-    if isinstance(value, str):
-        return storable(value)
-    if isinstance(value, dict):
-        return {storable(str(name)): _storable(one) for name, one in value.items()}
-    return [_storable(one) for one in value] if isinstance(value, list) else value
 
 
 def _shown(form: Form) -> dict[str, Any]:

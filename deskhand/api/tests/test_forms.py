@@ -217,6 +217,15 @@ def test_letters_that_can_t_be_stored_are_no_reason_to_lose_it(program: Any) -> 
     assert submit(program, guid, body)[0] in (200, 400)
 
 
+def test_words_of_consent_that_can_t_be_stored_are_no_reason_to_lose_it(program: Any) -> None:
+    """api.md §2.7, P6."""
+    said = {"consent": {"consentToProcess": True, "text": "Yes\x00"}}
+
+    assert submit(program, form(program), sent(GRACE, legalConsentOptions=said))[0] == 200
+    with account_scope(program.world.account.pk):
+        assert Submission.objects.get().consent["consent"]["text"] == "Yes"
+
+
 def test_a_page_that_the_form_leads_to_is_told(program: Any) -> None:
     action = {"postSubmitAction": {"type": "redirect_url", "value": "https://shop.example/thanks"}}
     guid = form(program, configuration=action)

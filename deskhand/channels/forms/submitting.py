@@ -29,7 +29,7 @@ from deskhand.kernel.claimer import BatchClaimer, words_of
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import account_scope, attempt, current_account_id
 from deskhand.kernel.errors import Invalid, Limited
-from deskhand.kernel.text import one_line, storable
+from deskhand.kernel.text import deeply_storable, one_line, storable
 
 WAKE = "forms"
 HEAD_START = timedelta(seconds=15)  # that who takes it in has to file it
@@ -62,7 +62,7 @@ def keep(form: Form, sent: Sent, *, submitted_at: datetime | None = None, is_pub
     ]
     made = Submission.objects.create(
         account_id=account_id, form=form, values=values, page_url=storable(sent.context.get("pageUri") or ""),
-        page_name=one_line(storable(sent.context.get("pageName") or ""))[:500], consent=sent.legal,
+        page_name=one_line(storable(sent.context.get("pageName") or ""))[:500], consent=deeply_storable(sent.legal),
         subscriptions={str(pk): on for pk, on in checking.wanted_mails(sent.legal).items()},
         submitted_at=min(submitted_at or now, now), received_at=now, due_at=now + HEAD_START,
     )  # fmt: skip
@@ -184,7 +184,11 @@ def _company(values: dict[str, Any], contact_id: int | None, ticket_id: int | No
     )
     left: list[str] = []
     if company_id is None:
-        company_id = companies.make({"name": name}, by=_VISITOR)
+        try:
+            with attempt():
+                company_id = companies.make({"name": name}, by=_VISITOR)
+        except Invalid:
+            return list(values)
         rest = {own: value for own, value in values.items() if own != "name"}
         left = _written(rest, lambda given: companies.update(company_id, given, by=_VISITOR))
     if contact_id:
