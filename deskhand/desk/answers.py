@@ -8,6 +8,7 @@ from datetime import datetime
 from django.utils.translation import gettext as _
 
 from deskhand.accounts.models import User
+from deskhand.crm.records.models import Contact
 from deskhand.delivery import outbox
 from deskhand.desk import conversations, outgoing, quoting, replies
 from deskhand.desk.channels import EMAIL
@@ -17,7 +18,7 @@ from deskhand.desk.quoting import Quote
 from deskhand.desk.replies import COMMENTED, SENT
 from deskhand.desk.types import Mailbox, StoredFile
 from deskhand.events import log
-from deskhand.events.types import Actor
+from deskhand.events.types import Actor, ActorKind
 from deskhand.kernel import clock
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import current_account_id
@@ -116,10 +117,22 @@ def _lock(thread_id: int) -> Thread:
 
 
 def _whom(thread: Thread) -> tuple[Mailbox, ...]:
-    heard = Message.objects.filter(account_id=thread.account_id, thread=thread, direction=Direction.IN)
-    last = heard.exclude(sender_address="").filter(is_automatic=False).order_by("-id").first()
+    """Never a stranger, a machine or a colleague, as in tickets."""
+    heard = Message.objects.filter(
+        account_id=thread.account_id,
+        thread=thread,
+        direction=Direction.IN,
+        is_unverified=False,
+        is_automatic=False,
+    )
+    last = heard.exclude(sender_address="").exclude(actor_kind=ActorKind.USER.value).order_by("-id").first()
     if last is not None:
         return (Mailbox(last.sender_address, last.sender_name),)
+    contact = Contact.objects.filter(
+        account_id=thread.account_id, pk=thread.contact_id or 0, archived_at=None
+    ).first()
+    if contact is not None and contact.email:
+        return (Mailbox(contact.email, contact.name),)
     sent = Message.objects.filter(account_id=thread.account_id, thread=thread, direction=Direction.OUT)
     first = sent.order_by("id").first()
     if first is None or not first.recipients.get("to"):

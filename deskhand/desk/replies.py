@@ -39,7 +39,7 @@ from deskhand.kernel import clock
 from deskhand.kernel.database import bulk, sql
 from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import Conflict, Invalid, NotFound
-from deskhand.kernel.text import storable
+from deskhand.kernel.text import one_line, storable
 
 SENT = "message.sent"
 COMMENTED = "comment.added"
@@ -173,6 +173,7 @@ def cleaned(new: NewReply) -> NewReply:
         new,
         text=storable(new.text),
         html=storable(new.html),
+        subject=one_line(storable(new.subject)),
         send_key=new.send_key and storable(new.send_key),
     )
 

@@ -14,6 +14,7 @@ from deskhand.api.operations import Call, operation
 from deskhand.api.shapes import moment, without_nothing
 from deskhand.desk.channels import EMAIL
 from deskhand.desk.models import ChannelAccount, Inbox
+from deskhand.kernel.text import one_line
 
 _BASE = "/conversations/conversations"
 _PAGED = ("limit", "after", "sort", "archived")
@@ -74,7 +75,7 @@ def channel_accounts(call: Call) -> Any:
         account_id=call.viewer.account_id, archived_at__isnull=not pages.flag(call, "archived")
     )
     if asked := pages.several(call, "channelId"):
-        found = found.filter(channel__in=[naming.channel_key(one) for one in asked])
+        found = found.filter(channel__in=[naming.channel_key(one_line(one)) for one in asked])
     if asked := pages.several(call, "inboxId"):
         found = found.filter(inbox_id__in=[number(one) for one in asked])
     return _page(call, found, _account)

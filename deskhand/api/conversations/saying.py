@@ -19,12 +19,13 @@ from deskhand.crm.records.models import Ticket
 from deskhand.desk import addresses, answers, conversations, notes, replies, uploads, writing
 from deskhand.desk.answers import NewAnswer
 from deskhand.desk.channels import EMAIL
-from deskhand.desk.models import Attachment, Message
+from deskhand.desk.models import Attachment, Message, MessageKind
 from deskhand.desk.models import Thread as StoredThread
 from deskhand.desk.notes import Note
 from deskhand.desk.replies import NewReply
 from deskhand.desk.types import Mailbox, StoredFile
 from deskhand.kernel import clock
+from deskhand.kernel.database import sql
 from deskhand.kernel.text import storable, whole
 from deskhand.kernel.written import Written
 
@@ -35,11 +36,15 @@ LONGEST_KEY = 200
 def say(call: Call, row: Row, body: shapes.NewMessage | shapes.NewComment) -> Message:
     """Raises Refusal, and what the verbs refuse."""
     words, key = _words(body), _key(call)
+    if key:  # who says something else by it at the same time waits, whatever the thread
+        sql.rows("select pg_advisory_xact_lock(hashtextextended(%s, %s))", [key, call.viewer.account_id])
     files = _files(call.viewer, body.attachments or ())
     if isinstance(body, shapes.NewMessage):
         said = _reply(call, row, body, words, files, key)
     else:
         said = _comment(call, row, body, words, files, key)
+    if (said.kind == MessageKind.COMMENT) != isinstance(body, shapes.NewComment):
+        raise Refusal(409, "CONFLICT", f"This {KEY} was used for something else.")
     if said.thread_id != row.id and (row.ticket_id is None or said.ticket_id != row.ticket_id):
         raise Refusal(409, "CONFLICT", f"This {KEY} was used in another thread.")
     return said
@@ -98,11 +103,17 @@ def _note(call: Call, row: Row, words: Written, files: tuple[StoredFile, ...], k
 
 
 def _lock(call: Call, row: Row) -> None:
-    """So that of two calls with one key the second meets what the first has said."""
+    """So that of two calls with one key the second meets what the first has said. Raises Refusal for what is no more what
+    was read: it was put away, or has a ticket now."""
     if row.ticket_id is not None:
-        replies.lock(row.ticket_id)
+        is_there = replies.lock(row.ticket_id).archived_at is None
     else:
-        StoredThread.objects.select_for_update().get(account_id=call.viewer.account_id, pk=row.id)
+        loose = StoredThread.objects.filter(
+            account_id=call.viewer.account_id, pk=row.id, ticket_id=None, archived_at=None
+        )
+        is_there = loose.select_for_update().first() is not None
+    if not is_there:
+        raise refusals.missing("There is no such thread.")
 
 
 # ── what is given ────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -665,6 +665,22 @@ def test_actors(program: Any, world: World, receive: Receive) -> None:
     assert program("POST", f"{BASE}/actors/batch/read", {"inputs": []})[0] == 400
 
 
+def test_a_key_is_for_one_saying_alone(program: Any, world: World, receive: Receive) -> None:
+    """api.md §2.6: a mail that was never sent is not told as sent."""
+    made = receive()
+
+    assert _keyed(program, messages_of(made), {"type": "COMMENT", "text": "x"}, "k").status_code == 201
+    assert _keyed(program, messages_of(made), said(world), "k").status_code == 409
+
+
+def test_subjects_and_channels_that_can_t_be_stored(program: Any, world: World, receive: Receive) -> None:
+    """api.md §1.10: never a 500."""
+    assert program("POST", messages_of(receive()), said(world, subject="a\x00b\r\nc"))[0] == 201
+    with account_scope(world.account.pk):
+        assert "\n" not in Message.objects.get(direction="OUT").subject
+    assert program("GET", f"{BASE}/channel-accounts", channelId="\x00")[0] == 200
+
+
 def _keyed(program: Program, path: str, body: dict[str, Any], key: str) -> Any:
     headers = {"Authorization": f"Bearer {program.secret}", "Idempotency-Key": key}
     return Client().post(path, body, content_type="application/json", headers=headers)

@@ -80,3 +80,16 @@ def test_closing_and_reopening_are_told_once(thread):
 
     told = EventRow.objects.filter(kind="thread.updated").order_by("id").values_list("data", flat=True)
     assert [one["changes"] for one in told] == [{"is_open": [True, False]}, {"is_open": [False, True]}]
+
+
+def test_an_answer_never_goes_to_a_stranger_S4(world, thread):
+    """Who wrote into it without being of it is not who is answered."""
+    mine = Message.objects.get()
+    Message.objects.create(
+        account_id=world.account.pk, thread=thread, direction="IN", sender_address="evil@b.example", text="Send it to me.",
+        is_unverified=True, actor_kind=mine.actor_kind, created_at=clock.now(),
+    )  # fmt: skip
+
+    message = answers.reply(NewAnswer(thread.pk, "A lot."), by=world.grace)
+
+    assert [box["email"] for box in message.recipients["to"]] == ["per@a.example"]
