@@ -120,6 +120,7 @@ def _pipeline(call: Call) -> Any:
 def _changeable(call: Call) -> Any:
     """The pipeline, for who may change it. Raises Forbidden, and Refusal."""
     writing.require(call, _kind(call))
+    writing.locked(_pipeline(call))  # nobody changes it between reading and writing
     return _pipeline(call)
 
 

@@ -108,6 +108,7 @@ def _stage(call: Call) -> Stage:
 
 def _changeable(call: Call) -> Pipeline:
     writing.require(call, kinds.named(call.parts["objectType"]))
+    writing.locked(_pipeline(call))  # nobody changes it between reading and writing
     return _pipeline(call)
 
 

@@ -175,8 +175,11 @@ def emptied(call: Call, stages: Sequence[Stage]) -> Iterator[None]:
     """While these stages may go: records that stand in one are named (R-PIPE-8, R-PIPE-9)."""
     try:
         yield
-    except Conflict as full:
-        raise _in_use(call.viewer, stages, str(full)) from None
+    except Conflict as problem:
+        counts = refiling.counts(stages[0].object_type, [one.pk for one in stages]) if stages else {}
+        if not any(counts.values()):
+            raise
+        raise _in_use(call.viewer, stages, str(problem)) from None
 
 
 def _in_use(viewer: Viewer, stages: Sequence[Stage], said: str) -> Refusal:
