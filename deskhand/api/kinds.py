@@ -91,7 +91,12 @@ def to_write(part: str = "objectType") -> Needs:
 
 def require_also(call: Call, part: str, do: str) -> None:
     """What a link leads to asks for a scope of its own. `do` is "read" or "write". Raises Refusal."""
-    needed = (to_write if do == "write" else to_read)(part)(call.parts)
+    require_kind(call, call.parts[part], do)
+
+
+def require_kind(call: Call, kind: str, do: str) -> None:
+    """The same for a kind, by one of its names."""
+    needed = (to_write if do == "write" else to_read)("kind")({"kind": kind})
     if call.token.scopes.isdisjoint(needed):
         raise refusals.unscoped(needed)
 

@@ -10,12 +10,13 @@ from typing import Any
 
 from deskhand.api import kinds, refusals
 from deskhand.api.objects import names
-from deskhand.api.objects.shapes import Asked, AskedTogether
+from deskhand.api.objects.shapes import Asked, AskedTogether, Search
 from deskhand.crm.filters.folding import fold, word_pattern
 from deskhand.crm.filters.types import (
     EARLIEST,
     EVERYTHING,
     LATEST,
+    MAX_STARS,
     AllOf,
     AnyOf,
     Associated,
@@ -107,7 +108,9 @@ def _compared(object_type: str, prop: Property, asked: Asked) -> Condition:
 
 
 def _with_word(prop: Property, token: str, read: Callable[[str], Value]) -> list[Value]:
-    """The values that may be chosen and have the word."""
+    """The values that may be chosen and have the word. Raises Invalid."""
+    if token.count("*") > MAX_STARS:
+        raise Invalid(f"Words are compared with at most {MAX_STARS} stars.")
     found = [one.value for one in prop.options if re.search(word_pattern(token), fold(one.value))]
     return [*found] or [read(token)]
 
@@ -208,9 +211,19 @@ def _keys(object_type: str, prop: Property) -> Mapping[str, str]:
     return {stage.key: str(stage.id) for pipeline in known for stage in pipeline.stages}
 
 
+def linked_kinds(search: Search) -> set[str]:
+    """The kinds of record by whose links is asked. Raises Refusal."""
+    filters = (one for group in search.filter_groups or () for one in group.filters or ())
+    return {_other_end(one) for one in filters if one.property_name.startswith(_LINKED)}
+
+
+def _other_end(asked: Asked) -> str:
+    return kinds.named(asked.property_name.removeprefix(_LINKED)[:LONGEST])
+
+
 def _linked(asked: Asked) -> Condition:
     """`associations.contact` and the number of one. Raises Refusal, or Invalid."""
-    to = kinds.named(asked.property_name.removeprefix(_LINKED)[:LONGEST])
+    to = _other_end(asked)
     match asked.operator:
         case "HAS_PROPERTY" | "NOT_HAS_PROPERTY":
             return Associated(to, EVERYTHING, has=asked.operator == "HAS_PROPERTY")

@@ -160,7 +160,7 @@ def _are_traced(inputs: Sequence[NewTraced]) -> bool:
 
 
 def _made(call: Call, object_type: str, inputs: Sequence[NewTraced]) -> list[int]:
-    new = [(one.properties, given_links(object_type, one.associations)) for one in inputs]
+    new = [(one.properties, given_links(call, object_type, one.associations)) for one in inputs]
     return Writer(call.viewer, call.by, object_type).create(new)
 
 

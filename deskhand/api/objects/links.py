@@ -136,7 +136,10 @@ def type_words(from_type: str, to_type: str) -> dict[str, int]:
     own = [label.type_id for label in association_labels.own_of(from_type, to_type)]
     first = primary_type(from_type, to_type)
     numbers = [*([first] if first else []), default_type(from_type, to_type), *own]
-    return {type_name(from_type, to_type, one): one for one in numbers}
+    words: dict[str, int] = {}
+    for one in numbers:  # the product's own word stays its own, whatever a label is called
+        words.setdefault(type_name(from_type, to_type, one), one)
+    return words
 
 
 class Given(NamedTuple):

@@ -49,7 +49,7 @@ def read(call: Call) -> Any:
 @operation("POST", _LIST, needs=kinds.to_write(), takes=New, gives={201: Record})
 def create(call: Call) -> Any:
     object_type, body = kinds.named(call.parts["objectType"]), call.body
-    given = given_links(object_type, body.associations)
+    given = given_links(call, object_type, body.associations)
     [made] = Writer(call.viewer, call.by, object_type).create([(body.properties, given)])
     return after_write(call, object_type, made, body.properties)
 
@@ -86,6 +86,7 @@ def with_links(call: Call, object_type: str, shown: Sequence[dict[str, Any]], to
     found = {}
     for name in to:
         to_type = kinds.named(name)
+        kinds.require_kind(call, to_type, "read")
         page = f"{pages.root(call)}/crm/v4/objects/{kinds.plural(object_type)}/{{}}/associations/{kinds.plural(to_type)}"
         found[kinds.plural(to_type)] = links.beside(call.viewer, object_type, ids, to_type, page)
     for one in shown:
@@ -94,9 +95,9 @@ def with_links(call: Call, object_type: str, shown: Sequence[dict[str, Any]], to
             one["associations"] = own
 
 
-def given_links(object_type: str, associations: Sequence[LinkOfNew] | None) -> list[Given]:
-    """The links that come with a new record."""
-    return [
+def given_links(call: Call, object_type: str, associations: Sequence[LinkOfNew] | None) -> list[Given]:
+    """The links that come with a new record. Raises Refusal, also where the token has no scope for the other kind."""
+    given = [
         links.read(
             object_type,
             one.to.id,
@@ -104,6 +105,9 @@ def given_links(object_type: str, associations: Sequence[LinkOfNew] | None) -> l
         )
         for one in associations or ()
     ]
+    for to_type in sorted({one.to_type for one in given}):
+        kinds.require_kind(call, to_type, "write")
+    return given
 
 
 def after_write(call: Call, object_type: str, record_id: int, given: Sequence[str]) -> dict[str, Any]:

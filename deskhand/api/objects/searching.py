@@ -41,6 +41,8 @@ def search(call: Call) -> Any:
     object_type, body = kinds.named(call.parts["objectType"]), call.body
     begin = _begin(body.after)
     limit = min(_limit(body.limit), FARTHEST - begin)
+    for linked in asking.linked_kinds(body):
+        kinds.require_kind(call, linked, "read")
     text, params = _where(call.viewer, object_type, body)
     order, by = _order(call.viewer, object_type, body.sorts or ())
     table = table_of(object_type)

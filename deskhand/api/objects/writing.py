@@ -58,6 +58,10 @@ class Writer:
         links.require_there(
             self.viewer, {(link.to_type, link.to_id) for _given, some in new for link in some}
         )
+        if self.object_type == "company":
+            self._require_contacts(
+                {link.to_id for _given, some in new for link in some if link.to_type == "contact"}
+            )
         read = [(self.read(given), some) for given, some in new]
         for values, _some in read:
             self._require_whole(values)
@@ -72,6 +76,15 @@ class Writer:
             by=self.by,
         )
         return made
+
+    def _require_contacts(self, ids: set[int]) -> None:
+        """A contact's company is a property of the contact. Raises Refusal."""
+        if (
+            ids
+            and not self.viewer.is_super_admin
+            and listing.reached(self.viewer, "contact", ids, Verb.EDIT).count() < len(ids)
+        ):
+            raise Refusal(403, "FORBIDDEN", "You don't have permission to do this.")
 
     def update(self, record_id: int, properties: Mapping[str, Any]) -> None:
         """Raises Refusal, also for a record that is not there for this viewer."""

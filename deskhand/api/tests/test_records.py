@@ -333,3 +333,26 @@ def test_what_breaks_here_is_told_as_an_error_of_the_contract(
 
     assert (status, body["status"], body["category"]) == (500, "error", "INTERNAL_ERROR")
     assert "division" not in body["message"]
+
+
+def test_links_ask_for_the_scope_of_what_they_lead_to(program, program_of):
+    """api.md §1.3: what a token may not read it does not learn by links, and it links to nothing that it may not write."""
+    contact = program("POST", "/crm/v3/objects/contacts", {"properties": {"email": "a@b.example"}})[1]["id"]
+    tickets = program_of(scopes=["tickets"])
+    new = {
+        "properties": {"subject": "X", "hs_pipeline_stage": "1"},
+        "associations": [
+            {
+                "to": {"id": contact},
+                "types": [{"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": 16}],
+            }
+        ],
+    }
+    by_link = {"propertyName": "associations.contact", "operator": "EQ", "value": contact}
+
+    assert tickets("GET", "/crm/v3/objects/tickets", associations="contacts")[0] == 403
+    assert tickets("POST", "/crm/v3/objects/tickets", new)[0] == 403
+    assert tickets("POST", "/crm/v3/objects/tickets/batch/create", {"inputs": [new]})[0] == 403
+    searched = {"filterGroups": [{"filters": [by_link]}]}
+    assert tickets("POST", "/crm/v3/objects/tickets/search", searched)[0] == 403
+    assert program("POST", "/crm/v3/objects/tickets/search", searched)[1]["total"] == 0

@@ -404,3 +404,12 @@ def test_a_page_is_read_in_the_order_of_an_index(program: Any) -> None:
 
     assert "contact_newest" in newest, newest
     assert "Sort" not in newest, newest
+
+
+def test_stars_are_counted_for_options_too(program):
+    """api.md §1.7: a word with many stars would take for ever."""
+    asked = {"propertyName": "hs_ticket_priority", "operator": "CONTAINS_TOKEN", "value": "*a*a*a*a*a*a*b"}
+
+    status, body = program("POST", "/crm/v3/objects/tickets/search", {"filterGroups": [{"filters": [asked]}]})
+
+    assert (status, body["category"]) == (400, "VALIDATION_ERROR")
