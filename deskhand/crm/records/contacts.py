@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db import IntegrityError
 from django.utils.translation import gettext as _
 
 from deskhand.accounts.users import canonical_email, sort_key
@@ -19,7 +20,7 @@ from deskhand.events import log
 from deskhand.events.types import Actor, Cause, NewEvent
 from deskhand.kernel import clock
 from deskhand.kernel.database import sql
-from deskhand.kernel.database.scope import current_account_id
+from deskhand.kernel.database.scope import attempt, current_account_id
 from deskhand.kernel.errors import Conflict, Invalid
 
 
@@ -165,7 +166,12 @@ def make_many(
     _refuse_all_taken([given["email"] for given in values if given.get("email")])
     begin = {"company_id": None, **dict.fromkeys(_TEXTS, "")}
     rows = beginning.rows("contact", values, begin, by=by, at=at)
-    beginning.insert("contact", rows)
+    try:
+        with attempt():
+            beginning.insert("contact", rows)
+    except IntegrityError:  # a mail has made one of them since we looked
+        _refuse_all_taken([given["email"] for given in values if given.get("email")])
+        raise
     associations.link_many(
         [("contact", pk, "company", row["company_id"]) for pk, row in rows.items() if row["company_id"]], at
     )
